@@ -1,0 +1,28 @@
+# The language, the linker and the compiler cache that every target gets.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_INTERPROCEDURAL_OPTIMIZATION_RELEASE OFF)
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Release, Debug, RelWithDebInfo" FORCE)
+endif()
+
+find_program(RDV_CCACHE ccache)
+if(RDV_CCACHE)
+  # pch_defines and time_macros: a precompiled header is otherwise never found in the cache (ccache(1), "Precompiled headers").
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+      ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      ${RDV_CCACHE})
+endif()
+
+find_program(RDV_LLD ld.lld)
+if(RDV_LLD)
+  add_link_options(-fuse-ld=lld)
+endif()
+
+add_compile_definitions(RDV_VERSION="${PROJECT_VERSION}")
+# BOOST_ASSERT also holds in release builds (docs/STYLE): it calls our handler, which logs and aborts.
+add_compile_definitions(BOOST_ENABLE_ASSERT_HANDLER)

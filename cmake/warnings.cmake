@@ -1,0 +1,13 @@
+# One interface target with every warning we hold ourselves to.
+add_library(rdv_warnings INTERFACE)
+target_compile_options(rdv_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Werror
+  -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-align -Wunused -Wswitch
+  -Wnull-dereference -Wdouble-promotion -Wformat=2 -Wimplicit-fallthrough)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(rdv_warnings INTERFACE
+    -Wduplicated-cond -Wlogical-op
+    # GCC 12 reports false positives of these three inside optimised coroutines and std::string.
+    -Wno-null-dereference -Wno-maybe-uninitialized -Wno-restrict
+    -Wno-dangling-pointer)
+endif()

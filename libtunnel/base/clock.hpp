@@ -1,0 +1,29 @@
+#pragma once
+#include <time.h>
+
+#include <chrono>
+#include <cstdint>
+
+namespace tunnel {
+
+/// The clock every deadline counts on: CLOCK_BOOTTIME, which goes on while the machine sleeps and never jumps.
+struct Clock {
+  using duration = std::chrono::nanoseconds;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::time_point<Clock>;
+  static constexpr bool is_steady = true;
+
+  static time_point now() noexcept {
+    timespec now{};
+    ::clock_gettime(CLOCK_BOOTTIME, &now);
+    return time_point{std::chrono::seconds{now.tv_sec} + std::chrono::nanoseconds{now.tv_nsec}};
+  }
+};
+
+/// Seconds since 1970-01-01 00:00 UTC: what people, certificates and the wire call time. It may be wrong.
+using UnixSeconds = std::int64_t;
+
+inline UnixSeconds unix_now() { return static_cast<UnixSeconds>(::time(nullptr)); }
+
+}  // namespace tunnel
