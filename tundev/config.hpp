@@ -1,0 +1,60 @@
+#pragma once
+#include "base/log.hpp"
+
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace device {
+
+/// The configuration cannot be used; what() is one sentence that names the file and the line.
+class ConfigError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// A device's /etc/rdv/device.toml, checked. tundev-agent and tundev-netd read the same file; every
+/// key is optional and documented in tundev/device.toml, which is installed as the example.
+struct Config {
+  struct Log {
+    tunnel::log::Level level = tunnel::log::Level::info;
+  };
+  struct Server {
+    std::string address;  ///< host:port, IPv6 in brackets; "": the one we were enrolled with
+  };
+  struct Onsite {
+    std::string interface;  ///< the customer's LAN port; "": the interface of the default route
+  };
+  struct Master {
+    std::string address =
+        "192.168.38.225/29";  ///< ours on the laptop's port, IPv4 CIDR, /16 to /30
+    std::string match;        ///< glob of names that may be the laptop's port; "": see docs
+    std::vector<std::string> exclude;  ///< globs of names that are never the laptop's port
+  };
+
+  std::filesystem::path state_dir = "/var/lib/rdv";        ///< identity; tundev-agent's
+  std::filesystem::path runtime_dir = "/run/rdv";          ///< dnsmasq's files; tundev-netd's
+  std::filesystem::path resolv_conf = "/etc/resolv.conf";  ///< where the uplink's DNS servers stand
+  Log log;
+  Server server;
+  Onsite onsite;
+  Master master;
+};
+
+inline constexpr std::string_view default_config_path = "/etc/rdv/device.toml";
+
+/// Reads TOML text.
+///
+/// @param source  the file's name, for the message
+/// @throws ConfigError on a syntax error, an unknown key or a value that cannot be used, with the
+/// line
+Config parse_config(std::string_view toml, std::string_view source);
+
+/// Reads `path`; "" means default_config_path, where a missing file means the defaults.
+///
+/// @throws ConfigError as parse_config(), and when the file cannot be read
+Config load_config(const std::filesystem::path& path);
+
+}  // namespace device
