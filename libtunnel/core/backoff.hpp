@@ -1,0 +1,41 @@
+#pragma once
+#include "base/clock.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <utility>
+
+namespace tunnel::core {
+
+/// Delays between attempts to connect: "full jitter", each one random between 0 and a ceiling that doubles up to a cap, so that
+/// devices that lost the same server do not come back together. The random number comes in with the call.
+class Backoff {
+ public:
+  struct Limits {
+    Clock::duration first;  ///< ceiling of the first delay
+    Clock::duration cap;    ///< no ceiling is above it
+  };
+
+  explicit Backoff(Limits limits) : limits_{limits}, ceiling_{limits.first} {}
+
+  /// @param random  uniform over all 64-bit numbers
+  /// @return how long to wait before the next attempt; at least what the server asked for
+  Clock::duration next(std::uint64_t random) {
+    const auto share = static_cast<long double>(random) / std::numeric_limits<std::uint64_t>::max();
+    const auto jittered = Clock::duration{static_cast<Clock::rep>(static_cast<long double>(ceiling_.count()) * share)};
+    ceiling_ = std::min(ceiling_ * 2, limits_.cap);
+    return jittered + std::exchange(at_least_, Clock::duration::zero());
+  }
+  /// The server's Retry-after: the next delay begins there.
+  void on_retry_after(Clock::duration at_least) { at_least_ = std::clamp(at_least, Clock::duration::zero(), limits_.cap * 10); }
+  /// The connection held: the next loss is a new story.
+  void on_success() { ceiling_ = limits_.first; }
+
+ private:
+  Limits limits_;
+  Clock::duration ceiling_;
+  Clock::duration at_least_{};
+};
+
+}  // namespace tunnel::core
