@@ -1,0 +1,44 @@
+#pragma once
+#include <string>
+#include <vector>
+
+namespace tunnel::net {
+
+/// The table `inet rdv_guard`: default drop for whatever touches a tunnel, standing even when netd
+/// does not.
+///
+///   forward hook: drop what comes in or goes out by rdv* or by one of `extremities`,   } unless
+///   the packet carries input hook:   drop what comes in by rdv* for this machine itself, }
+///   permit_mark/permit_mask
+///
+/// Its chains have priority `guard_priority`. The session's own table (NftTable) sets the mark on
+/// what it permits, in forward and input chains of priority `permit_priority`:
+///
+///   chain forward { type filter hook forward priority -10; policy accept;
+///     iifname "usb0" oifname "rdv0" meta mark set 0x52445600;
+///     iifname "rdv0" oifname "usb0" ct state established,related meta mark set 0x52445600; }
+///
+/// When that table dies with its process nothing sets the mark any more and all is dropped. Packets
+/// this machine sends itself are not touched.
+///
+/// A link named in `extremities` can then forward nothing but sessions' packets; do not name one
+/// that was forwarding before we came (a router, a container host), or others' traffic stops.
+///
+/// There is no destructor on purpose. An administrator's `nft flush ruleset` does remove the table:
+/// apply it again at each start of a session.
+namespace guard_table {
+
+constexpr int permit_priority = -10;
+constexpr int guard_priority = 10;
+
+/// Makes the table be exactly this, in one transaction; applying it twice changes nothing.
+/// @param extremities  names of links; they need not exist
+/// @throws NetError; then the table is as before.
+void apply(const std::vector<std::string>& extremities);
+
+/// Removes the table, for de-installation; success also when there is none.
+/// @throws NetError
+void remove();
+
+}  // namespace guard_table
+}  // namespace tunnel::net

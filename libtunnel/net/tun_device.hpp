@@ -1,0 +1,47 @@
+#pragma once
+#include "base/unique_fd.hpp"
+#include "net/netlink.hpp"
+
+#include <string>
+
+namespace tunnel::net {
+
+/// One TUN device: IFF_TUN | IFF_NO_PI | IFF_VNET_HDR, header 10 bytes little-endian, non-blocking,
+/// not persistent.
+///
+/// The kernel removes it with the last descriptor, and its addresses and routes with it. A
+/// descriptor may have been lent to another process, which may hang: so the destructor deletes the
+/// link itself. Whoever still holds a descriptor then gets EBADFD from it, and POLLERR. It is made
+/// down, with IPv6 off and its alias set to `our_link_alias`.
+class TunDevice {
+ public:
+  struct Spec {
+    std::string name = "rdv%d";  ///< %d: the first free number
+    int mtu_bytes = 1500;
+  };
+  static constexpr int vnet_header_bytes = 10;  ///< struct virtio_net_hdr without num_buffers
+
+  /// @throws NetError EBUSY when a device of that very name exists; then nothing was changed.
+  TunDevice(Netlink& netlink, const Spec& spec);
+  explicit TunDevice(Netlink& netlink);
+  ~TunDevice();
+  TunDevice(TunDevice&&) = delete;
+
+  const std::string& name() const noexcept { return name_; }
+  int index() const noexcept { return index_; }
+  /// Borrowed: valid as long as this object. sdbus-c++'s UnixFd makes its own copy of it.
+  int fd() const noexcept { return fd_.get(); }
+  /// Another descriptor of the same device (close-on-exec).
+  /// @throws NetError
+  UniqueFd duplicate() const;
+
+ private:
+  void configure(const Spec& spec);
+
+  Netlink& netlink_;
+  UniqueFd fd_;
+  std::string name_;
+  int index_ = 0;
+};
+
+}  // namespace tunnel::net
