@@ -1,5 +1,5 @@
 #pragma once
-#include "net/ipv4.hpp"
+#include "base/ipv4.hpp"
 #include "net/netlink_socket.hpp"
 
 #include <optional>

@@ -1,5 +1,5 @@
 #pragma once
-#include "net/ipv4.hpp"
+#include "base/ipv4.hpp"
 #include "net/netlink.hpp"
 
 #include <cstdint>
@@ -15,8 +15,8 @@ class Route {
     unreachable,  ///< the sender gets ICMP "host unreachable"; takes neither link nor gateway
   };
   struct Spec {
-    Ipv4Prefix destination = {};  ///< 0.0.0.0/0: default. Host bits must be 0.
-    std::uint32_t table = 254;    ///< 254: main
+    Ipv4Prefix destination = {{}, 0};  ///< 0.0.0.0/0: default. Host bits must be 0.
+    std::uint32_t table = 254;         ///< 254: main
     Type type = Type::unicast;
     std::string link = {};     ///< where the packets go out
     Ipv4Address gateway = {};  ///< 0.0.0.0: none, the destination is on the link
