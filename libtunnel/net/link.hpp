@@ -21,7 +21,12 @@ class Link {
   ~Link();
   Link(Link&&) = delete;
 
+  /// Leaves the link switched on for good: somebody else makes use of it by now.
+  void keep() noexcept { before_.up = true; }
+
  private:
+  void restore() noexcept;
+
   Netlink& netlink_;
   LinkInfo before_;
   Spec spec_;

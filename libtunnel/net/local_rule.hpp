@@ -22,7 +22,6 @@ class LocalRule {
 
  private:
   Netlink& netlink_;
-  std::uint32_t priority_;
   bool moved_ = false;
 };
 

@@ -12,7 +12,8 @@ namespace {
 template <class T>
 T read_number(const nlattr& attribute) {
   T value = 0;
-  if (nla_len(&attribute) >= static_cast<int>(sizeof value)) nla_memcpy(&value, &attribute, sizeof value);
+  if (nla_len(&attribute) >= static_cast<int>(sizeof value))
+    nla_memcpy(&value, &attribute, sizeof value);
   return value;
 }
 
@@ -20,7 +21,8 @@ T read_number(const nlattr& attribute) {
 
 Message::Message(int type, int flags, const void* fixed, std::size_t fixed_bytes)
     : message_{nlmsg_alloc_simple(type, flags | NLM_F_REQUEST)} {
-  if (!message_ || nlmsg_append(message_.get(), const_cast<void*>(fixed), fixed_bytes, NLMSG_ALIGNTO) < 0)
+  if (!message_ ||
+      nlmsg_append(message_.get(), const_cast<void*>(fixed), fixed_bytes, NLMSG_ALIGNTO) < 0)
     throw std::bad_alloc{};
 }
 
@@ -44,7 +46,8 @@ Message& Message::put_address(int attribute, Ipv4Address value) {
 
 Message& Message::put_bytes(int attribute, const void* bytes, std::size_t count) {
   // A message has room for a page; ours need a tenth of it.
-  if (nla_put(message_.get(), attribute, static_cast<int>(count), bytes) < 0) throw std::bad_alloc{};
+  if (nla_put(message_.get(), attribute, static_cast<int>(count), bytes) < 0)
+    throw std::bad_alloc{};
   return *this;
 }
 
@@ -59,13 +62,18 @@ void for_each_attribute(const nlmsghdr& header, std::size_t fixed_bytes,
 
 void for_each_nested(const nlattr& outer, const std::function<void(const nlattr&)>& each) {
   int left = nla_len(&outer);
-  for (auto* at = static_cast<nlattr*>(nla_data(&outer)); nla_ok(at, left) != 0; at = nla_next(at, &left))
+  for (auto* at = static_cast<nlattr*>(nla_data(&outer)); nla_ok(at, left) != 0;
+       at = nla_next(at, &left))
     each(*at);
 }
 
-std::uint8_t read_u8(const nlattr& attribute) { return read_number<std::uint8_t>(attribute); }
+std::uint8_t read_u8(const nlattr& attribute) {
+  return read_number<std::uint8_t>(attribute);
+}
 
-std::uint32_t read_u32(const nlattr& attribute) { return read_number<std::uint32_t>(attribute); }
+std::uint32_t read_u32(const nlattr& attribute) {
+  return read_number<std::uint32_t>(attribute);
+}
 
 std::string read_text(const nlattr& attribute) {
   std::string text(static_cast<const char*>(nla_data(&attribute)),

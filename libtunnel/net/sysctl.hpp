@@ -36,6 +36,10 @@ class Sysctl {
 /// The value as it is, without the line's end; nothing when the key is unknown.
 std::optional<std::string> read_sysctl(const std::string& key);
 
+/// Writes a value that nobody has to put back, because its link dies with us.
+/// @throws NetError
+void write_sysctl(const std::string& key, const std::string& value);
+
 /// Puts back what the notes in `journal` say and deletes them.
 /// @return how many values were put back
 /// @throws NetError

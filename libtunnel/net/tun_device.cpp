@@ -1,0 +1,83 @@
+#include "net/tun_device.hpp"
+
+#include "net/net_error.hpp"
+#include "net/ours.hpp"
+#include "net/sysctl.hpp"
+#include "net/undo.hpp"
+
+#include <fmt/format.h>
+#include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+
+namespace tunnel::net {
+namespace {
+
+/// Makes the device; the descriptor alone keeps it alive.
+std::string attach(int fd, const std::string& name) {
+  const auto attempted = fmt::format("create TUN device {}", name);
+  ifreq request{};
+  if (name.empty() || name.size() >= sizeof request.ifr_name) throw NetError{EINVAL, attempted};
+  std::memcpy(request.ifr_name, name.data(), name.size());
+  request.ifr_flags = static_cast<short>(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL);
+  if (::ioctl(fd, TUNSETIFF, &request) != 0) throw NetError{errno, attempted};
+  return request.ifr_name;
+}
+
+void set_vnet_header(int fd, const std::string& name) {
+  int bytes = TunDevice::vnet_header_bytes;
+  int little_endian = 1;
+  if (::ioctl(fd, TUNSETVNETHDRSZ, &bytes) != 0 || ::ioctl(fd, TUNSETVNETLE, &little_endian) != 0)
+    throw NetError{errno, fmt::format("set the virtio header of TUN device {}", name)};
+}
+
+}  // namespace
+
+TunDevice::TunDevice(Netlink& netlink) : TunDevice{netlink, Spec{}} {}
+
+TunDevice::TunDevice(Netlink& netlink, const Spec& spec)
+    : netlink_{netlink}, fd_{::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC)} {
+  if (!fd_) throw NetError{errno, "open /dev/net/tun"};
+  name_ = attach(fd_.get(), spec.name);
+  set_vnet_header(fd_.get(), name_);
+  configure(spec);
+}
+
+void TunDevice::configure(const Spec& spec) {
+  const auto attempted = fmt::format("configure TUN device {}", name_);
+  index_ = netlink_.index_of(name_, attempted);
+  // Before it is up: no link-local address, no router solicitation into the tunnel.
+  const auto key = fmt::format("ipv6/conf/{}/disable_ipv6", name_);
+  if (read_sysctl(key)) write_sysctl(key, "1");
+  ifinfomsg fixed{};
+  fixed.ifi_index = index_;
+  Message request{RTM_NEWLINK, 0, fixed};
+  request.put_u32(IFLA_MTU, static_cast<std::uint32_t>(spec.mtu_bytes));
+  request.put_text(IFLA_IFALIAS, our_link_alias);
+  netlink_.socket().request(request, attempted);
+}
+
+TunDevice::~TunDevice() {
+  ifinfomsg fixed{};
+  fixed.ifi_index = index_;
+  undo(
+      netlink_.socket(),
+      [&] {
+        return Message{RTM_DELLINK, 0, fixed};
+      },
+      [&] { return "delete TUN device " + name_; }, {ENODEV});
+}
+
+UniqueFd TunDevice::duplicate() const {
+  UniqueFd copy{::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0)};
+  if (!copy) throw NetError{errno, fmt::format("duplicate the descriptor of {}", name_)};
+  return copy;
+}
+
+}  // namespace tunnel::net
