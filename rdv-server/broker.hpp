@@ -1,0 +1,198 @@
+#pragma once
+#include "actions.hpp"
+#include "device_record.hpp"
+#include "now.hpp"
+#include "registry.hpp"
+#include "session.hpp"
+#include "tunnel_pool.hpp"
+#include "wire/grant.hpp"
+#include "wire/messages.hpp"
+
+#include <list>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace rdv {
+
+/// What TLS and TCP say of a connection whose handshake is done.
+struct PeerFacts {
+  tunnel::wire::Identity identity;  ///< of its certificate, which chains to our CA
+  tunnel::wire::Hash key_hash{};
+  std::string public_address;  ///< as we see it, without port
+};
+
+/// Keys and randomness, which the broker itself must not touch.
+class Issuer {
+ public:
+  virtual ~Issuer() = default;
+  virtual std::uint64_t random() = 0;
+  /// ECDSA by the grant key over wire::grant_signature_context and `grant`; DER.
+  virtual tunnel::Bytes sign_grant(tunnel::ByteView grant) = 0;
+  struct Renewal {
+    tunnel::Bytes certificate;  ///< PEM; empty when refused
+    std::string refusal;        ///< why, for a person
+  };
+  /// A new certificate for the same identity and the same key.
+  virtual Renewal renew(const DeviceRecord& device, tunnel::ByteView csr,
+                        tunnel::UnixSeconds now) = 0;
+};
+
+struct BrokerSettings {
+  std::size_t connections_max = 4'096;
+  std::size_t sessions_max = 256;
+  std::size_t waiting_max = 256;
+  std::uint32_t session_seconds = 8 * 3600;       ///< when the master does not say
+  std::uint32_t session_seconds_max = 24 * 3600;  ///< whatever it says
+  std::uint32_t ping_after_seconds = 25;
+  std::vector<tunnel::Ipv4Address> deny;  ///< the server's own addresses, at most own_addresses_max
+};
+
+/// One Open a master may have waiting, and how long a closed leg waits for the Close that says why.
+inline constexpr std::size_t opens_per_master_max = 4;
+inline constexpr auto leg_close_linger = std::chrono::seconds{2};
+/// Connections are looked over for silence this often.
+inline constexpr auto sweep_period = std::chrono::seconds{2};
+
+/// The decisions of all control connections and sessions. Pure: events, the time and the records of
+/// devices come in, actions go out; it opens no socket, reads no clock and writes no log.
+/// Single-threaded.
+///
+///   connection:  greeting --Hello--> ready --+--> forgotten, by CloseConnection or
+///   on_disconnected()
+///
+///   open:        Open --onsite offline, wait--> waiting --onsite's Hello--+
+///                  |                                                      v
+///   session:       +------------------------------------------------> offered --Accept--> granted
+///   --both legs--> running
+///                                                                        |                   | |
+///                                     Decline, offer_timeout, Cancel, ...+-- attach_timeout -+---
+///                                     Close, limit, ... +--> gone
+///
+/// Every message in every state is handled, ignored, or closes its connection with
+/// Goodbye{protocol}; nothing a device sends trips an assertion. Numbers of connections that are
+/// not known (any more) are ignored everywhere. Functions throw only what Directory and Issuer
+/// throw; the broker's state is sound then, the event is lost: close its connection.
+class Broker {
+ public:
+  Broker(Directory& directory, Issuer& issuer, BrokerSettings settings);
+  Broker(Broker&&) = delete;
+
+  // --- control connections ---
+  /// A control connection has finished its handshake.
+  Actions on_connected(ConnectionId id, const PeerFacts& peer, Now now);
+  Actions on_message(ConnectionId id, const tunnel::wire::ControlMessage& message, Now now);
+  /// What came is no message: Goodbye{protocol}.
+  Actions on_bad_message(ConnectionId id, const boost::system::error_code& why, Now now);
+  /// @param why  for the log
+  Actions on_disconnected(ConnectionId id, std::string_view why, Now now);
+
+  // --- data legs ---
+  struct Attached {
+    std::uint64_t session = 0;
+    std::uint32_t epoch = 0;
+    tunnel::wire::Role side;
+  };
+  struct AttachOutcome {
+    std::variant<Attached, tunnel::wire::Close> leg;  ///< Close: send it in a Detach and close
+    Actions actions;                                  ///< StartRelay, when this was the second leg
+  };
+  AttachOutcome on_attach(const PeerFacts& peer, const tunnel::wire::Attach& attach, Now now);
+  /// An attached leg is gone by itself. The Close that says why has `leg_close_linger` to come by
+  /// the control connection.
+  Actions on_leg_closed(std::uint64_t session, std::uint32_t epoch, tunnel::wire::Role side,
+                        Now now);
+  /// What the relay has carried in all.
+  void on_relay_bytes(std::uint64_t session, std::uint64_t from_onsite, std::uint64_t from_master);
+  /// The relay gave up (hand-off not in time, idle, bytes behind a Switch): ends the session.
+  Actions on_relay_ended(std::uint64_t session, tunnel::wire::CloseCode code, std::string_view text,
+                         Now now);
+
+  // --- time ---
+  /// Call at next_deadline() or earlier. The moment changes with every event.
+  Actions on_tick(Now now);
+  tunnel::Clock::time_point next_deadline() const;
+
+  // --- the administrator ---
+  /// Its record forbids it now (revoked, removed) or has another key (enrolled anew): closes its
+  /// connections and sessions.
+  Actions on_device_changed(const tunnel::wire::Name& name, tunnel::wire::GoodbyeCode code,
+                            std::string_view text, Now now);
+  /// @return nothing when there is no such session
+  std::optional<Actions> close_session(std::uint64_t session, std::string_view text, Now now);
+  /// Everything ends; devices come back spread over some seconds.
+  Actions on_shutdown(Now now);
+
+  // --- views ---
+  const Registry& registry() const { return registry_; }
+  const Session* session_of(const tunnel::wire::Name& device) const;
+  const Session* find_session(std::uint64_t id) const;
+  std::vector<const Session*> sessions() const;  ///< oldest first
+  std::size_t connections() const { return connections_.size(); }
+
+ private:
+  struct Connection {
+    ConnectionId id;
+    PeerFacts peer;
+    bool ready = false;
+    tunnel::Clock::time_point heard;
+  };
+  struct WaitingOpen {
+    ConnectionId master;
+    tunnel::wire::Name master_name;
+    tunnel::wire::Open open;
+  };
+  struct Dispatch;  // one operator() per message type
+  using Text = std::string_view;
+
+  // broker.cpp: connections
+  std::optional<tunnel::wire::Goodbye> refuse(const PeerFacts& peer, Now now);
+  void hello(Connection& from, const tunnel::wire::Hello& hello, Now now, Actions& out);
+  void join(Connection& from, const tunnel::wire::Info& info, Now now, Actions& out);
+  void renew(const Connection& from, const tunnel::wire::Renew& renew, Now now, Actions& out);
+  void violate(ConnectionId id, Text what, Now now, Actions& out);
+  void close_connection(ConnectionId id, tunnel::wire::Goodbye goodbye,
+                        tunnel::wire::CloseCode code, Now now, Actions& out);
+  void forget(ConnectionId id, tunnel::wire::CloseCode code, Text text, Now now, Actions& out);
+  void sweep(Now now, Actions& out);
+
+  // broker_open.cpp: from Open to Grant
+  void list(const Connection& from, const tunnel::wire::List& list, Actions& out);
+  tunnel::wire::ListedDevice listed(const DeviceRecord& device) const;
+  void open(const Connection& from, const tunnel::wire::Open& open, Now now, Actions& out);
+  void offer(ConnectionId master, const tunnel::wire::Name& master_name,
+             const tunnel::wire::Open& open, Now now, Actions& out);
+  void wait(ConnectionId master, const tunnel::wire::Name& master_name,
+            const tunnel::wire::Open& open, Now now, Actions& out);
+  void refuse_open(ConnectionId master, const tunnel::wire::Name& master_name,
+                   const tunnel::wire::Open& open, tunnel::wire::RefusalCode code, std::string text,
+                   Actions& out);
+  void cancel(const Connection& from, std::uint32_t request, Now now, Actions& out);
+  void wake_waiting(const tunnel::wire::Name& onsite, Now now, Actions& out);
+  void accept(const Connection& from, const tunnel::wire::Accept& accept, Now now, Actions& out);
+  void decline(const Connection& from, const tunnel::wire::Decline& decline, Now now, Actions& out);
+  std::optional<tunnel::wire::Grant> make_grant(Session& session,
+                                                const tunnel::wire::Nonce& onsite_nonce, Now now);
+  void give_up_offer(Session& session, tunnel::wire::RefusalCode code, std::string text, Now now,
+                     Actions& out);
+
+  // broker_session.cpp: from Grant to the end
+  void close(const Connection& from, const tunnel::wire::Close& close, Now now, Actions& out);
+  std::string attach_refusal(const Session* session, const PeerFacts& peer,
+                             const tunnel::wire::Attach& attach);
+  void end(std::uint64_t session, tunnel::wire::CloseCode code, Text text, Now now, Actions& out);
+  void end_of_time(const Session& session, Now now, Actions& out);
+
+  Directory& directory_;
+  Issuer& issuer_;
+  BrokerSettings settings_;
+  Registry registry_;
+  std::unordered_map<ConnectionId, Connection> connections_;  // at most connections_max
+  std::list<WaitingOpen> waiting_;                            // at most waiting_max, oldest first
+  std::map<std::uint64_t, Session> sessions_;                 // at most sessions_max
+  TunnelPool pool_;
+  tunnel::Clock::time_point next_sweep_ = tunnel::Clock::time_point::max();
+};
+
+}  // namespace rdv

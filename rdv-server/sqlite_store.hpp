@@ -1,0 +1,12 @@
+#pragma once
+#include "store.hpp"
+
+#include <filesystem>
+
+namespace rdv {
+
+/// Opens `file`, which `rdvctl init` made (or makes it, when `create`): SQLite, WAL,
+/// synchronous=FULL, foreign keys, and the schema version this program knows. @throws StoreError
+std::unique_ptr<Store> open_sqlite_store(const std::filesystem::path& file, bool create = false);
+
+}  // namespace rdv

@@ -1,0 +1,96 @@
+#pragma once
+#include "device_record.hpp"
+
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <variant>
+
+namespace rdv {
+
+/// The store cannot be read or written (disk full, file damaged). what() says what was attempted on
+/// which file.
+class StoreError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// What `rdvctl device add` gives.
+struct NewDevice {
+  tunnel::wire::Name name, system;
+  tunnel::wire::Role role;
+  std::string site;
+  std::vector<tunnel::Ipv4Prefix> allow;
+};
+
+/// A one-time code as the store keeps it: the secret itself is nowhere.
+struct NewCode {
+  tunnel::wire::Hash secret_hash{};  ///< SHA-256 of the secret
+  tunnel::UnixSeconds expires = 0;
+};
+
+struct IssuedCertificate {
+  std::string pem;
+  tunnel::wire::Hash key_hash{};
+  tunnel::UnixSeconds expires = 0;
+};
+
+/// How an attempt to use an enrolment code ended.
+struct CodeUnknown {};
+struct CodeUsed {
+  tunnel::wire::Name device;
+  tunnel::UnixSeconds when = 0;
+};
+struct CodeExpired {
+  tunnel::wire::Name device;
+  tunnel::UnixSeconds when = 0;
+  bool replaced = false;  ///< by a newer code
+};
+struct CodeOfRevoked {
+  tunnel::wire::Name device;
+  tunnel::UnixSeconds when = 0;  ///< revoked
+};
+struct CodeAccepted {
+  DeviceRecord device;  ///< as it is after the enrolment
+  IssuedCertificate certificate;
+};
+using EnrolOutcome = std::variant<CodeUnknown, CodeUsed, CodeExpired, CodeOfRevoked, CodeAccepted>;
+
+enum class StoreAnswer {
+  done,
+  exists,   ///< the name is taken
+  unknown,  ///< no device of this name
+  revoked,  ///< the device is revoked
+  full,     ///< as many devices as the configuration allows
+};
+
+/// Devices and enrolment codes, durable: what returned is on the disk (note_seen excepted). One
+/// thread per instance; several instances and processes may use one file. Every function throws
+/// StoreError when the file cannot be read or written.
+class Store : public Directory {
+ public:
+  /// Issues the certificate while the code is being consumed; what it throws leaves the code
+  /// unused.
+  using Issue = std::function<IssuedCertificate(const DeviceRecord&)>;
+
+  virtual std::vector<DeviceRecord> devices() = 0;  ///< all, sorted by name
+  /// @param devices_max  StoreAnswer::full beyond
+  virtual StoreAnswer add(const NewDevice& device, const NewCode& code, tunnel::UnixSeconds now,
+                          std::size_t devices_max) = 0;
+  /// A new code for a device, registered or enrolled; codes given out before can no longer be used.
+  virtual StoreAnswer replace_code(const tunnel::wire::Name& name, const NewCode& code,
+                                   tunnel::UnixSeconds now) = 0;
+  /// Consumes a code and issues a certificate, or does neither: one transaction, so that of many
+  /// attempts one gets it.
+  virtual EnrolOutcome enrol(const tunnel::wire::Hash& secret_hash, tunnel::UnixSeconds now,
+                             const Issue& issue) = 0;
+  virtual void note_renewed(const tunnel::wire::Name& name,
+                            tunnel::UnixSeconds certificate_expires) = 0;
+  virtual StoreAnswer revoke(const tunnel::wire::Name& name, std::string_view reason,
+                             tunnel::UnixSeconds now) = 0;
+  virtual StoreAnswer remove(const tunnel::wire::Name& name) = 0;
+  /// Writes what note_seen() was told since the last time, in one transaction.
+  virtual void flush_seen() = 0;
+};
+
+}  // namespace rdv
