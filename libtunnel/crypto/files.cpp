@@ -1,0 +1,51 @@
+#include "crypto/files.hpp"
+
+#include "base/unique_fd.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <system_error>
+
+namespace tunnel::crypto {
+namespace {
+
+[[noreturn]] void fail(const std::string& attempted, const std::filesystem::path& path) {
+  throw std::system_error{errno, std::generic_category(), attempted + " " + path.string()};
+}
+
+}  // namespace
+
+void write_file_durably(const std::filesystem::path& path, std::string_view text, unsigned mode) {
+  const auto temporary = std::filesystem::path{path.string() + ".new"};
+  UniqueFd file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)};
+  if (!file) fail("create", temporary);
+  if (::fchmod(file.get(), mode) != 0) fail("set the mode of", temporary);
+  while (!text.empty()) {
+    const auto written = ::write(file.get(), text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail("write", temporary);
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  if (::fsync(file.get()) != 0) fail("sync", temporary);
+  if (::rename(temporary.c_str(), path.c_str()) != 0) fail("rename to", path);
+  const auto parent = path.has_parent_path() ? path.parent_path() : std::filesystem::path{"."};
+  const UniqueFd folder{::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (!folder || ::fsync(folder.get()) != 0) fail("sync", parent);
+}
+
+std::string read_file(const std::filesystem::path& path) {
+  const UniqueFd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (!file) fail("open", path);
+  std::string text;
+  char buffer[4096];
+  for (;;) {
+    const auto got = ::read(file.get(), buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail("read", path);
+    if (got == 0) return text;
+    text.append(buffer, static_cast<std::size_t>(got));
+  }
+}
+
+}  // namespace tunnel::crypto
