@@ -8,6 +8,7 @@ function(rdv_dbus_interface target name)
     COMMAND ${CMAKE_COMMAND} -E make_directory ${out}
     COMMAND ${RDV_XML2CPP} ${xml} --adaptor=${out}/${name}_adaptor.hpp --proxy=${out}/${name}_proxy.hpp
     DEPENDS ${xml} VERBATIM)
-  set_property(TARGET ${target} APPEND PROPERTY RDV_GENERATED ${out}/${name}_adaptor.hpp ${out}/${name}_proxy.hpp)
-  target_sources(${target} INTERFACE ${out}/${name}_adaptor.hpp ${out}/${name}_proxy.hpp)
+  # A target of its own, since only the folder that has the command knows how to make its outputs.
+  add_custom_target(${target}_${name} DEPENDS ${out}/${name}_adaptor.hpp ${out}/${name}_proxy.hpp)
+  add_dependencies(${target} ${target}_${name})
 endfunction()
