@@ -1,0 +1,51 @@
+#include "netd/extremity.hpp"
+
+#include "base/log.hpp"
+#include "net/net_error.hpp"
+
+namespace device {
+namespace {
+
+constexpr std::uint32_t local_table = 255;
+constexpr std::uint32_t to_us_priority = 10;
+constexpr std::uint32_t elsewhere_priority = 20;
+
+std::string conf(const std::string& port, const char* key) {
+  return "ipv4/conf/" + port + '/' + key;
+}
+
+}  // namespace
+
+std::string sysctl_journal(const std::string& runtime_dir) {
+  return runtime_dir + "/netd-sysctls";
+}
+
+GuardedPort::GuardedPort(const std::string& port) {
+  net::guard_table::apply({port});
+}
+
+GuardedPort::~GuardedPort() {
+  try {
+    net::guard_table::apply({});
+  } catch (const net::NetError& error) {
+    tunnel::log::warn("cannot take the port out of the guard table",
+                      {tunnel::log::reason(error.what())});
+  }
+}
+
+ExtremityNetwork::ExtremityNetwork(net::Netlink& netlink, const std::string& port,
+                                   const tunnel::Ipv4Prefix& ours, const std::string& journal)
+    : guard{port},
+      dead_end{netlink,
+               {.table = laptop_table,
+                .type = net::Route::Type::unreachable,
+                .metric = net::Route::guard_metric}},
+      to_us{netlink,
+            {.iif = port, .to = ours.network(), .table = local_table, .priority = to_us_priority}},
+      elsewhere{netlink, {.iif = port, .table = laptop_table, .priority = elsewhere_priority}},
+      others{netlink},
+      loose{{.key = conf(port, "rp_filter"), .value = "2", .journal = journal}},
+      forwarding{{.key = conf(port, "forwarding"), .value = "1", .journal = journal}},
+      address{netlink, {.link = port, .address = ours}} {}
+
+}  // namespace device

@@ -1,0 +1,49 @@
+#pragma once
+#include "net/address.hpp"
+#include "net/guard_table.hpp"
+#include "net/ip_rule.hpp"
+#include "net/local_rule.hpp"
+#include "net/route.hpp"
+#include "net/sysctl.hpp"
+
+#include <string>
+
+namespace device {
+
+namespace net = tunnel::net;
+
+/// The routing table of the laptop: the way into the tunnel, or nowhere.
+inline constexpr std::uint32_t laptop_table = 1;
+
+/// Where the old values of sysctls stand while ours are in force.
+std::string sysctl_journal(const std::string& runtime_dir);
+
+/// The guard table with the laptop's port in it; without it again on destruction.
+class GuardedPort {
+ public:
+  /// @throws net::NetError
+  explicit GuardedPort(const std::string& port);
+  ~GuardedPort();
+  GuardedPort(GuardedPort&&) = delete;
+};
+
+/// What a laptop's port changes in a master's kernel; a step that throws undoes those above it. The
+/// guard and the dead end stand before anything could be forwarded, and fall after it.
+struct ExtremityNetwork {
+  /// @param address  ours on the port
+  /// @param journal  of the sysctls
+  /// @throws net::NetError
+  ExtremityNetwork(net::Netlink& netlink, const std::string& port,
+                   const tunnel::Ipv4Prefix& address, const std::string& journal);
+
+  GuardedPort guard;
+  net::Route dead_end;     ///< without a session: ICMP unreachable, never silence, never a leak
+  net::IpRule to_us;       ///< the laptop reaches this machine by its address on the port only
+  net::IpRule elsewhere;   ///< and all else by the laptop's table
+  net::LocalRule others;   ///< addresses of ours that the customer's LAN has, too
+  net::Sysctl loose;       ///< the laptop's sources are judged by table 1 otherwise
+  net::Sysctl forwarding;  ///< also what makes the kernel answer for the dead end
+  net::Address address;
+};
+
+}  // namespace device

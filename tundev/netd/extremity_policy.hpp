@@ -1,0 +1,56 @@
+#pragma once
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace device {
+
+/// What the policy needs to know of one link.
+struct LinkFacts {
+  int index = 0;
+  std::string name;
+  std::string kind;       ///< IFLA_INFO_KIND: "" for hardware, "veth", "bridge", "tun"…
+  bool ethernet = false;  ///< ARPHRD_ETHER and no loopback
+  bool wireless = false;
+  bool enslaved = false;       ///< a port of a bridge, bond or team
+  bool carrier = false;        ///< a cable with somebody at its other end
+  bool default_route = false;  ///< a default route of the main table leaves by it
+  bool addressed = false;  ///< somebody else gave it an IPv4 address (link-local ones do not count)
+};
+
+/// Decides which interface is the laptop's port of a master. Pure.
+///
+/// Anything that is a plain Ethernet adapter may be it, but not lo, eth0 (the built-in port),
+/// Wi-Fi, a way to the Internet, a port of a bridge, something virtual, or one that somebody else
+/// has configured. A `match` replaces the judgement by name, kind and address: it may name eth0,
+/// but never an uplink, Wi-Fi or an rdv link.
+class ExtremityPolicy {
+ public:
+  struct Config {
+    std::string match;                 ///< glob of names (fnmatch(3)); "": any
+    std::vector<std::string> exclude;  ///< globs of names that are never it
+  };
+  struct Choice {
+    std::optional<int> index;         ///< the laptop's port, if there is one with carrier
+    std::vector<std::string> spares;  ///< further ones with carrier, in order; the first takes over
+  };
+
+  explicit ExtremityPolicy(Config config) : config_{std::move(config)} {}
+
+  /// @return why `link` cannot be the laptop's port; "" when it can. Carrier is not looked at.
+  std::string_view why_not(const LinkFacts& link) const;
+
+  /// @param current  index of the port in use; it stays as long as it can, so that a second adapter
+  /// changes nothing.
+  ///                 A foreign address that comes to it later is no reason to leave it.
+  Choice choose(std::span<const LinkFacts> links, std::optional<int> current) const;
+
+ private:
+  bool usable(const LinkFacts& link, std::optional<int> current) const;
+
+  Config config_;
+};
+
+}  // namespace device

@@ -1,0 +1,216 @@
+#include "netd/netd.hpp"
+
+#include "base/log.hpp"
+#include "net/guard_table.hpp"
+#include "net/leftovers.hpp"
+#include "net/net_error.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace device {
+
+namespace log = tunnel::log;
+using tunnel::io::error_code;
+
+namespace {
+
+std::string host_name() {
+  std::array<char, 65> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+void sweep(net::Netlink& netlink, const std::string& journal) {
+  const auto found = net::sweep_leftovers(netlink, journal);
+  if (found.any())
+    log::warn("removed what an earlier run had left in the kernel",
+              {log::count(found.links + found.sysctls + found.rules + found.routes +
+                          found.addresses + (found.local_rule ? 1 : 0))});
+}
+
+}  // namespace
+
+Netd::Netd(tunnel::io::asio::io_context& io, const Config& config, Events events)
+    : io_{io},
+      config_{config},
+      events_{std::move(events)},
+      uplink_reader_{netlink_, config.onsite.interface, config.resolv_conf},
+      kernel_events_{io, ::fcntl(monitor_.fd(), F_DUPFD_CLOEXEC, 3)},
+      resolv_conf_{io, uplink_reader_.files(), [this] { uplink_may_have_changed(); }},
+      uplink_timer_{io},
+      alive_{std::make_shared<bool>(true)} {
+  std::filesystem::create_directories(config_.runtime_dir);
+  net::guard_table::apply(
+      {});  // before the sweep: what it removes may have been all that was in the way
+  sweep(netlink_, sysctl_journal(config_.runtime_dir));
+  reported_ = uplink_reader_.read();
+  watch_kernel();
+}
+
+Netd::~Netd() {
+  *alive_ = false;
+  end_session("tundev-netd stops");
+  port_.reset();
+  try {
+    net::guard_table::remove();
+  } catch (const net::NetError& error) {
+    log::warn("cannot remove the guard table", {log::reason(error.what())});
+  }
+}
+
+void Netd::set_role(const std::string& word) {
+  const auto role = word == "master" ? Role::master : word == "onsite" ? Role::onsite : Role::none;
+  if (word != to_text(role))
+    throw RequestError{"InvalidArgument", "a role is \"master\", \"onsite\" or \"\""};
+  if (role == role_) return;
+  end_session("the device has another role");
+  port_.reset();
+  role_ = role;
+  log::info("the device has its role", {log::code(to_text(role))});
+  if (role != Role::master) return;
+  port_ = std::make_unique<PortKeeper>(
+      io_, netlink_, config_, host_name(),
+      PortKeeper::Events{.ready = events_.port_ready,
+                         .going = [this] { end_session("the laptop's port is gone"); },
+                         .gone = events_.port_gone});
+  port_->look();
+}
+
+Netd::Interface Netd::interface() const {
+  if (!port_ || !port_->ready()) return {};
+  return {port_->port()->name, port_->port()->mac, port_->address().str(), true};
+}
+
+Netd::Opened Netd::open_session(std::uint64_t id, const SessionRequest& request,
+                                const std::string& owner) {
+  SessionSetup setup;
+  std::string problem;
+  if (!check_session(request, setup, problem)) throw RequestError{"InvalidArgument", problem};
+  if (setup.role != role_)
+    throw RequestError{
+        "WrongRole",
+        fmt::format(
+            "a session as {} was asked for, this device {}", to_text(setup.role),
+            role_ == Role::none ? "has no role yet" : fmt::format("is {}", to_text(role_)))};
+  if (session_)
+    throw RequestError{"Busy", fmt::format("session {} is open here already",
+                                           tunnel::format_session_id(session_->id))};
+  apply_guard();
+  session_ = role_ == Role::master ? make_master(id, setup) : make_onsite(id, setup);
+  session_->owner = owner;
+  if (role_ == Role::master) port_->dns().ask(setup.dns, tun().name());
+  log::info("session set up", {log::session(id), log::link(tun().name())});
+  return {tun().fd(), tun().name()};
+}
+
+void Netd::close_session(std::uint64_t id) {
+  if (session_ && session_->id == id) end_session("closed by tundev-agent");
+}
+
+void Netd::owner_gone(const std::string& owner) {
+  if (session_ && session_->owner == owner) end_session("tundev-agent has left the bus");
+}
+
+Netd::Session Netd::make_master(std::uint64_t id, const SessionSetup& setup) {
+  if (!port_->ready())
+    throw RequestError{"NoInterface",
+                       "there is no laptop: connect it to this device's USB-Ethernet adapter"};
+  return {id,
+          {},
+          std::make_unique<MasterNetwork>(netlink_, setup, port_->port()->name, port_->address())};
+}
+
+Netd::Session Netd::make_onsite(std::uint64_t id, const SessionSetup& setup) {
+  std::string problem;
+  const auto lan = uplink_reader_.lan(setup.interface, problem);
+  if (!lan) throw RequestError{"NoInterface", problem};
+  std::vector<tunnel::Ipv4Address> own;
+  for (const auto& address : uplink_reader_.addresses_of(*lan))
+    own.push_back(address.address);
+  return {id,
+          {},
+          std::make_unique<OnsiteNetwork>(netlink_, setup, *lan, own,
+                                          sysctl_journal(config_.runtime_dir))};
+}
+
+const net::TunDevice& Netd::tun() const {
+  return std::visit(
+      [](const auto& network) -> const net::TunDevice& { return network->tunnel.tun; },
+      session_->network);
+}
+
+void Netd::end_session(const std::string& reason) {
+  if (!session_) return;
+  const auto id = session_->id;
+  if (port_ && port_->port() != nullptr) try {
+      port_->dns().ask({}, "");
+    } catch (const std::system_error& error) {
+      log::error("cannot take the customer's DNS servers back", {log::reason(error.what())});
+    }
+  session_.reset();
+  log::info("session undone", {log::session(id), log::reason(reason)});
+}
+
+/// An administrator's `nft flush ruleset` removes the guard: it is made anew before each session.
+void Netd::apply_guard() {
+  if (port_ && port_->port() != nullptr)
+    net::guard_table::apply({port_->port()->name});
+  else
+    net::guard_table::apply({});
+}
+
+void Netd::watch_kernel() {
+  kernel_events_.async_wait(kernel_events_.wait_read, [this, alive = alive_](error_code ec) {
+    if (ec || !*alive) return;
+    on_kernel_events();
+    watch_kernel();
+  });
+}
+
+void Netd::on_kernel_events() {
+  for (const auto& event : monitor_.read_events())
+    if (port_ && event.kind == net::LinkEvent::Kind::link_changed && !event.link.carrier)
+      port_->dropped(event.link.index);
+  if (port_) port_->look();
+  uplink_may_have_changed();
+}
+
+void Netd::uplink_may_have_changed() {
+  if (std::exchange(uplink_pending_, true)) return;
+  uplink_timer_.expires_after(uplink_settles);
+  uplink_timer_.async_wait([this, alive = alive_](error_code ec) {
+    if (!*alive) return;
+    uplink_pending_ = false;
+    if (!ec) report_uplink();
+  });
+}
+
+void Netd::report_uplink() {
+  adapt_session();
+  auto now = uplink_reader_.read();
+  if (now == reported_) return;
+  reported_ = std::move(now);
+  log::info("the uplink changed",
+            {log::link(reported_.interface), log::address(reported_.address)});
+  events_.uplink_changed();
+}
+
+void Netd::adapt_session() {
+  if (!session_ || role_ != Role::onsite) return;
+  auto& network = *std::get<std::unique_ptr<OnsiteNetwork>>(session_->network);
+  std::vector<tunnel::Ipv4Address> own;
+  for (const auto& address : uplink_reader_.addresses_of(network.lan))
+    own.push_back(address.address);
+  try {
+    network.adapt(netlink_, own);
+  } catch (const net::NetError& error) {
+    log::error("cannot adapt the session to the customer's LAN port",
+               {log::link(network.lan), log::reason(error.what())});
+  }
+}
+
+}  // namespace device

@@ -1,0 +1,35 @@
+#pragma once
+#include "bus/asio_bus.hpp"
+#include "netd/netd.hpp"
+#include "org.rdv.Netd1_adaptor.hpp"
+
+#include <map>
+#include <string>
+
+namespace device {
+
+inline constexpr const char* netd_bus_name = "org.rdv.Netd1";
+inline constexpr const char* netd_object_path = "/org/rdv/Netd1";
+
+/// org.rdv.Netd1 (dbus/org.rdv.Netd1.xml) -> Netd; the only file of netd that includes sdbus-c++.
+class NetdDbus final : public sdbus::AdaptorInterfaces<org::rdv::Netd1_adaptor> {
+ public:
+  /// @param bus  owns the name already: there is no other netd while this one sweeps
+  /// @throws net::NetError as Netd
+  NetdDbus(tunnel::io::asio::io_context& io, tunnel::bus::AsioBus& bus, const Config& config);
+  ~NetdDbus();
+
+ private:
+  using Options = std::map<std::string, sdbus::Variant>;
+
+  void SetRole(const std::string& role) override;
+  std::tuple<std::string, std::string, std::string, bool> GetInterface() override;
+  Options GetUplink() override;
+  std::tuple<sdbus::UnixFd, std::string> OpenSession(const std::uint64_t& session,
+                                                     const Options& setup) override;
+  void CloseSession(const std::uint64_t& session) override;
+
+  Netd netd_;
+};
+
+}  // namespace device

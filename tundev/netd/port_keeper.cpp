@@ -1,0 +1,154 @@
+#include "netd/port_keeper.hpp"
+
+#include "base/log.hpp"
+#include "net/net_error.hpp"
+#include "net/ours.hpp"
+#include "netd/sysfs.hpp"
+
+#include <net/if_arp.h>
+
+#include <algorithm>
+#include <system_error>
+
+namespace device {
+
+namespace log = tunnel::log;
+
+namespace {
+
+bool is_link_local(tunnel::Ipv4Address address) {
+  return address.value >> 16U == 0xa9fe;
+}
+
+}  // namespace
+
+PortKeeper::PortKeeper(tunnel::io::asio::io_context& io, net::Netlink& netlink,
+                       const Config& config, std::string hostname, Events events)
+    : io_{io},
+      netlink_{netlink},
+      policy_{{.match = config.master.match, .exclude = config.master.exclude}},
+      address_{*tunnel::Ipv4Prefix::parse(config.master.address)},
+      runtime_dir_{config.runtime_dir},
+      hostname_{std::move(hostname)},
+      events_{std::move(events)},
+      retry_{io},
+      alive_{std::make_shared<bool>(true)} {}
+
+PortKeeper::~PortKeeper() {
+  *alive_ = false;
+  if (active_) events_.going();
+  active_.reset();
+}
+
+void PortKeeper::look() {
+  const auto links = read_facts();
+  switch_on(links);
+  const auto choice =
+      policy_.choose(links, active_ ? std::optional{active_->port.index} : std::nullopt);
+  name_spares(choice.spares);
+  const auto chosen = std::find_if(links.begin(), links.end(), [&](const LinkFacts& link) {
+    return choice.index == link.index;
+  });
+  const bool same = active_ && chosen != links.end() && chosen->index == active_->port.index &&
+                    chosen->name == active_->port.name && !dropped_;
+  if (same) return;
+  if (active_) lose(links);
+  if (chosen == links.end()) return;
+  if (const auto link = netlink_.find_link(chosen->name)) set_up(*link);
+}
+
+std::vector<LinkFacts> PortKeeper::read_facts() {
+  const auto uplink = netlink_.default_route();
+  const auto addresses = netlink_.addresses();
+  std::vector<LinkFacts> facts;
+  for (const auto& link : netlink_.links()) {
+    const bool addressed =
+        std::any_of(addresses.begin(), addresses.end(), [&](const net::AddressInfo& address) {
+          return address.index == link.index && address.protocol != net::our_protocol &&
+                 !is_link_local(address.address.address);
+        });
+    facts.push_back({.index = link.index,
+                     .name = link.name,
+                     .kind = link.kind,
+                     .ethernet = link.hardware == ARPHRD_ETHER,
+                     .wireless = is_wireless(link.name),
+                     .enslaved = link.master_index != 0,
+                     .carrier = link.carrier,
+                     .default_route = uplink && uplink->index == link.index,
+                     .addressed = addressed});
+  }
+  return facts;
+}
+
+/// A link that is down does not say whether a cable is in it.
+void PortKeeper::switch_on(const std::vector<LinkFacts>& links) {
+  for (const auto& link : links) {
+    const bool ours = active_ && active_->port.index == link.index;
+    const bool candidate = ours || policy_.why_not(link).empty();
+    const auto known = switched_on_.find(link.index);
+    if (known != switched_on_.end() && !candidate) known->second->keep();
+    if (known != switched_on_.end() || !candidate) continue;
+    try {
+      switched_on_.emplace(link.index,
+                           std::make_unique<net::Link>(netlink_, net::Link::Spec{link.name}));
+    } catch (const net::NetError& error) {
+      log::warn("cannot switch on an interface", {log::link(link.name), log::reason(error.what())});
+    }
+  }
+  std::erase_if(switched_on_, [&](const auto& entry) {
+    return std::none_of(links.begin(), links.end(),
+                        [&](const LinkFacts& link) { return link.index == entry.first; });
+  });
+}
+
+void PortKeeper::name_spares(const std::vector<std::string>& spares) {
+  for (const auto& name : spares)
+    if (std::find(spares_.begin(), spares_.end(), name) == spares_.end())
+      log::warn("another adapter could be the laptop's port; it takes over when the first one goes",
+                {log::link(name)});
+  spares_ = spares;
+}
+
+void PortKeeper::lose(const std::vector<LinkFacts>& links) {
+  const auto now = std::find_if(links.begin(), links.end(), [&](const LinkFacts& link) {
+    return link.index == active_->port.index && link.name == active_->port.name;
+  });
+  const std::string reason = now == links.end()          ? "unplugged"
+                             : dropped_ || !now->carrier ? "carrier lost"
+                                                         : "taken";
+  const auto port = active_->port;
+  dropped_ = false;
+  events_.going();
+  active_.reset();
+  log::info("the laptop's port is gone", {log::link(port.name), log::reason(reason)});
+  events_.gone(port, reason);
+}
+
+void PortKeeper::set_up(const net::LinkInfo& link) {
+  Active fresh{.port = {link.index, link.name, link.mac}, .network = {}, .dnsmasq = {}};
+  try {
+    fresh.network = std::make_unique<ExtremityNetwork>(netlink_, link.name, address_,
+                                                       sysctl_journal(runtime_dir_));
+    fresh.dnsmasq = std::make_unique<Dnsmasq>(
+        io_, Dnsmasq::Spec{link.name, address_, hostname_, runtime_dir_}, [this] {
+          active_->ready = true;
+          log::info("the laptop's port is ready",
+                    {log::link(active_->port.name), log::address(address_.str())});
+          events_.ready(active_->port);
+        });
+  } catch (const std::system_error& error) {  // NetError and what the file system refuses
+    log::error("cannot set up the laptop's port; it is tried again",
+               {log::link(link.name), log::reason(error.what())});
+    return retry_later();
+  }
+  active_ = std::move(fresh);
+}
+
+void PortKeeper::retry_later() {
+  retry_.expires_after(retry_after);
+  retry_.async_wait([this, alive = alive_](tunnel::io::error_code ec) {
+    if (!ec && *alive) look();
+  });
+}
+
+}  // namespace device

@@ -1,0 +1,93 @@
+#pragma once
+#include "config.hpp"
+#include "net/link.hpp"
+#include "net/netlink.hpp"
+#include "netd/dnsmasq.hpp"
+#include "netd/extremity.hpp"
+#include "netd/extremity_policy.hpp"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace device {
+
+/// A master's laptop port: finds it, gives it its address, DHCP and DNS, and takes all of it back.
+/// Told of changes by look(); reads what is there and makes it so, hence twice changes nothing.
+class PortKeeper {
+ public:
+  static constexpr std::chrono::seconds retry_after{5};  ///< when the kernel refused
+
+  struct Port {
+    int index = 0;
+    std::string name;
+    std::string mac;
+  };
+  struct Events {
+    /// The laptop can ask for its address now.
+    std::function<void(const Port&)> ready;
+    /// The port goes; what is built on it has to go at once, and is called for before the port's
+    /// own undoing.
+    std::function<void()> going;
+    /// It is gone. reason: "unplugged", "carrier lost" or "taken" (it became the uplink, or the
+    /// like)
+    std::function<void(const Port&, const std::string& reason)> gone;
+  };
+
+  /// @param hostname  this device's name for the laptop's DNS
+  PortKeeper(tunnel::io::asio::io_context& io, net::Netlink& netlink, const Config& config,
+             std::string hostname, Events events);
+  ~PortKeeper();
+  PortKeeper(PortKeeper&&) = delete;
+
+  /// Links, addresses or routes may have changed.
+  /// @throws net::NetError when the kernel cannot be read; a port that cannot be set up is only
+  /// logged
+  ///         and tried again
+  void look();
+  /// The link had no carrier for a moment; look() then treats it as gone, even if it is back by
+  /// now: it may be another laptop.
+  void dropped(int index) { dropped_ |= active_ && active_->port.index == index; }
+
+  const Port* port() const { return active_ ? &active_->port : nullptr; }
+  const tunnel::Ipv4Prefix& address() const { return address_; }
+  /// Whether the laptop can ask for its address: `ready` has been called for this port.
+  bool ready() const { return active_ && active_->ready; }
+  /// Only while there is a port.
+  Dnsmasq& dns() { return *active_->dnsmasq; }
+
+ private:
+  struct Active {
+    Port port;
+    std::unique_ptr<ExtremityNetwork> network;
+    std::unique_ptr<Dnsmasq> dnsmasq;
+    bool ready = false;
+  };
+
+  std::vector<LinkFacts> read_facts();
+  void switch_on(const std::vector<LinkFacts>& links);
+  void name_spares(const std::vector<std::string>& spares);
+  void lose(const std::vector<LinkFacts>& links);
+  void set_up(const net::LinkInfo& link);
+  void retry_later();
+
+  tunnel::io::asio::io_context& io_;
+  net::Netlink& netlink_;
+  ExtremityPolicy policy_;
+  tunnel::Ipv4Prefix address_;
+  std::filesystem::path runtime_dir_;
+  std::string hostname_;
+  Events events_;
+  std::map<int, std::unique_ptr<net::Link>>
+      switched_on_;                  // by index: to see whether they have carrier
+  std::vector<std::string> spares_;  // named in the log already
+  std::optional<Active> active_;
+  bool dropped_ = false;
+  tunnel::io::Timer retry_;
+  std::shared_ptr<bool> alive_;  // shared with handlers that may run after our destruction
+};
+
+}  // namespace device
