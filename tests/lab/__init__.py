@@ -1,0 +1,1 @@
+"""The lab of docs/DESIGN, "The lab": RDV's whole world in network namespaces of one machine."""

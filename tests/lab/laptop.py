@@ -1,0 +1,57 @@
+"""The engineer's laptop: its cable to the master, and its DHCP client. Nothing else is set on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .host import Host
+from .process import run, until
+from .topology import LAPTOP_PORT
+
+SCRIPT = Path(__file__).resolve().parent / "udhcpc.sh"
+
+
+def has_link(host: Host, link: str) -> bool:
+    return run(["ip", "-n", host.netns, "link", "show", link], check=False).returncode == 0
+
+
+def plug(laptop: Host, master: Host, port: str = LAPTOP_PORT, link: str = "eth0") -> None:
+    """Plugs a USB-Ethernet adapter into the master, with the laptop at its other end; twice is once.
+
+    The master's end is left down and bare: what is to happen with it is the master's business.
+    """
+    if not has_link(master, port):
+        index = int(port.lstrip("usb") or 0)
+        mac = f"00:e0:4c:68:{len(master.name):02x}:{index:02x}"
+        run(
+            ["ip", "link", "add", port, "netns", master.netns, "address", mac, "type", "veth"]
+            + ["peer", "name", link, "netns", laptop.netns]
+        )
+        run(["ip", "-n", laptop.netns, "link", "set", link, "up"])
+    laptop.start(
+        f"udhcpc-{link}",
+        *("udhcpc", "-f", "-i", link, "-s", SCRIPT),
+        *("-t", "5", "-T", "1", "-A", "1", "-R"),
+    )
+
+
+def unplug(laptop: Host, master: Host, port: str = LAPTOP_PORT, link: str = "eth0") -> None:
+    """Pulls the adapter out: the link is gone at both ends at once."""
+    laptop.background(f"udhcpc-{link}").kill()
+    if has_link(master, port):
+        run(["ip", "-n", master.netns, "link", "del", port])
+    (laptop.directory / "lease").unlink(missing_ok=True)
+    (laptop.etc / "resolv.conf").write_text("")
+
+
+def lease(laptop: Host) -> dict[str, str]:
+    """The lease as udhcpc.sh noted it; {} without one."""
+    try:
+        lines = (laptop.directory / "lease").read_text().splitlines()
+    except OSError:
+        return {}
+    return dict(line.split("=", 1) for line in lines)
+
+
+def wait_lease(laptop: Host, seconds: float = 15) -> dict[str, str]:
+    return until(f"a DHCP lease on {laptop.name}", lambda: lease(laptop), seconds)

@@ -1,0 +1,84 @@
+"""The users and groups the daemons run as; made when missing, and removed again if they were made here."""
+
+from __future__ import annotations
+
+import grp
+import pwd
+from dataclasses import dataclass
+from pathlib import Path
+
+from .process import run
+
+GROUPS = ["rdv-admin", "rdv-operator"]
+DAEMON_USERS = ["rdv", "rdv-tundev", "rdv-netd"]
+PERSON = "rdvlab"  # who types the commands: in both groups; also the login on the customer's hosts
+OUTSIDER = "nobody"  # in none of the groups
+
+
+@dataclass(frozen=True)
+class Privileges:
+    """As whom a program runs, and with which capabilities; everything else is taken from it."""
+
+    user: str
+    capabilities: tuple[str, ...] = ()
+
+    def command(self) -> list[str]:
+        """The setpriv(1) prefix that makes it so."""
+        caps = ",".join(["-all", *(f"+{c}" for c in self.capabilities)])
+        return [
+            "setpriv",
+            f"--reuid={self.user}",
+            f"--regid={pwd.getpwnam(self.user).pw_gid}",
+            "--init-groups",
+            f"--inh-caps={caps}",
+            f"--ambient-caps={caps}",
+            f"--bounding-set={caps}",
+            "--no-new-privs",
+        ]
+
+
+SERVER = Privileges("rdv", ("net_bind_service",))
+AGENT = Privileges("rdv-tundev")
+NETD = Privileges("rdv-netd", ("net_admin", "net_raw", "net_bind_service"))
+OPERATOR = Privileges(PERSON)
+STRANGER = Privileges(OUTSIDER)
+
+
+def _has(lookup, name: str) -> bool:
+    try:
+        lookup(name)
+    except KeyError:
+        return False
+    return True
+
+
+def add(made_file: Path) -> None:
+    """Makes what is missing and notes it in `made_file`, one `user NAME` or `group NAME` per line."""
+    with made_file.open("a") as made:
+        for group in GROUPS:
+            if not _has(grp.getgrnam, group):
+                run(["groupadd", "--system", group])
+                made.write(f"group {group}\n")
+        for user in [*DAEMON_USERS, PERSON]:
+            if _has(pwd.getpwnam, user):
+                continue
+            # "*": no password ever matches, but sshd does not take the account for a locked one.
+            options = ["--system", "--user-group", "--no-create-home", "--password", "*"]
+            if user == PERSON:
+                home = str(made_file.parent / "home")
+                options += ["--shell", "/bin/sh", "--home-dir", home, "--groups", ",".join(GROUPS)]
+            else:
+                options += ["--shell", "/usr/sbin/nologin", "--home-dir", "/nonexistent"]
+            run(["useradd", *options, user])
+            made.write(f"user {user}\n")
+
+
+def remove(made_file: Path) -> None:
+    """Removes what add() made; users first, because their own groups go with them."""
+    if not made_file.exists():
+        return
+    made = [line.split() for line in made_file.read_text().splitlines()]
+    for kind, command in (("user", "userdel"), ("group", "groupdel")):
+        for name in [n for k, n in made if k == kind]:
+            run([command, name], check=False)
+    made_file.unlink()
