@@ -1,0 +1,137 @@
+#define BOOST_TEST_MODULE cli_session_view
+#include "cli/json.hpp"
+#include "cli/session_view.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+
+using namespace device::cli;
+
+namespace {
+
+SessionEvent waiting(const std::string& text) {
+  return {.state = SessionState::waiting, .reason = "offline", .text = text};
+}
+SessionEvent opening() {
+  return {.state = SessionState::opening, .state_word = "opening"};
+}
+SessionEvent established() {
+  return {.state = SessionState::established,
+          .state_word = "established",
+          .session = "00000000000000ff",
+          .peer = "rpi1100",
+          .hostname = "boiler",
+          .lan = "192.168.1.10/24",
+          .dns = {"192.168.1.1"},
+          .echo_ms = 12,
+          .open_ms = 43};
+}
+SessionEvent closed(const std::string& code, const std::string& text, bool failed) {
+  return {.state = SessionState::closed,
+          .state_word = "closed",
+          .text = text,
+          .code = code,
+          .failed = failed,
+          .rx_bytes = 12'300'000,
+          .tx_bytes = 1'200'000,
+          .seconds = 250};
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_session_is_told_from_waiting_to_its_end) {
+  SessionView view{"rpi1100"};
+  BOOST_TEST(view.on_event(waiting("rpi1100 is offline since 2026-01-14 09:12 UTC.")).line ==
+             "rpi1100 is offline since 2026-01-14 09:12 UTC: waiting for it; Ctrl-C to stop");
+  BOOST_TEST(view.on_event(opening()).line == "opening...");
+  BOOST_TEST(view.on_event(established()).line ==
+             "established: rpi1100 (boiler), LAN 192.168.1.10/24, DNS 192.168.1.1, after 0.043 s");
+  const auto end = view.on_event(closed("operator", "the engineer ended it", false));
+  BOOST_TEST(end.line ==
+             "session closed: the engineer ended it; 12.3 MB received, 1.2 MB sent in 4 min 10 s");
+  BOOST_REQUIRE(end.end);
+  BOOST_TEST(end.end->exit_code == 0);
+  BOOST_TEST(!end.end->complaint);
+}
+
+BOOST_AUTO_TEST_CASE(the_same_news_is_told_once) {
+  SessionView view{"rpi1100"};
+  BOOST_TEST(!view.on_event(waiting("it is offline")).line.empty());
+  BOOST_TEST(view.on_event(waiting("it is offline")).line.empty());
+  BOOST_TEST(!view.on_event(waiting("the server is restarting")).line.empty());
+  BOOST_TEST(!view.on_event(opening()).line.empty());
+  BOOST_TEST(view.on_event(opening()).line.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_session_that_breaks_is_a_failure_with_advice) {
+  SessionView view{"rpi1100"};
+  view.on_event(established());
+  const auto end = view.on_event(closed("unplugged", "the laptop's cable is out", true));
+  BOOST_TEST(end.line.starts_with("session closed: the laptop's cable is out; 12.3 MB received"));
+  BOOST_REQUIRE(end.end && end.end->complaint);
+  BOOST_TEST(end.end->exit_code == 1);
+  BOOST_TEST(end.end->complaint->what == "the session to rpi1100 broke off");
+  BOOST_TEST(end.end->complaint->why == "the laptop's cable is out");
+  BOOST_TEST(end.end->complaint->next == "plug the laptop in again, then: masterdev -o rpi1100");
+}
+
+BOOST_AUTO_TEST_CASE(a_session_that_never_came_up_was_not_opened) {
+  SessionView view{"rpi1100"};
+  view.on_event(opening());
+  const auto end = view.on_event(closed("busy", "rpi2000 is on it since 09:12 UTC", true));
+  BOOST_TEST(end.line == "");
+  BOOST_REQUIRE(end.end && end.end->complaint);
+  BOOST_TEST(end.end->complaint->what == "cannot open a session to rpi1100");
+  BOOST_TEST(end.end->complaint->why == "rpi2000 is on it since 09:12 UTC");
+}
+
+BOOST_AUTO_TEST_CASE(ctrl_c_while_waiting_is_no_failure) {
+  SessionView view{"rpi1100"};
+  view.on_event(waiting("it is offline"));
+  const auto end = view.on_event(closed("operator", "the engineer ended it", false));
+  BOOST_TEST(end.line == "session closed: the engineer ended it");
+  BOOST_REQUIRE(end.end);
+  BOOST_TEST(end.end->exit_code == 0);
+}
+
+BOOST_AUTO_TEST_CASE(an_agent_that_vanishes_or_stays_silent_is_a_failure) {
+  SessionView view{"rpi1100"};
+  view.on_event(established());
+  BOOST_TEST(view.on_agent_gone().end->exit_code == 1);
+  BOOST_TEST(view.on_agent_gone().end->complaint->why == "the device's service stopped");
+  BOOST_TEST(view.on_close_deadline().end->exit_code == 1);
+}
+
+BOOST_AUTO_TEST_CASE(warnings_go_beside_the_result_and_unknown_states_are_ignored) {
+  SessionView view{"rpi1100"};
+  const auto warned =
+      view.on_event({.state = SessionState::warning, .text = "the laptop's port changed to eth2"});
+  BOOST_TEST(warned.warning == "the laptop's port changed to eth2");
+  BOOST_TEST(warned.line == "");
+  const auto unknown = view.on_event({.state_word = "dreaming"});
+  BOOST_TEST((unknown.line.empty() && unknown.warning.empty() && !unknown.end));
+}
+
+BOOST_AUTO_TEST_CASE(a_second_establishing_is_a_reconnection) {
+  SessionView view{"rpi1100"};
+  view.on_event(established());
+  BOOST_TEST(view.on_event(opening()).line == "reconnecting...");
+  auto again = established();
+  again.open_ms.reset();
+  again.hostname.clear();
+  again.dns.clear();
+  BOOST_TEST(view.on_event(again).line == "established: rpi1100, LAN 192.168.1.10/24");
+}
+
+BOOST_AUTO_TEST_CASE(every_event_is_one_json_object_with_its_facts) {
+  const auto json = nlohmann::json::parse(json_event(established(), "rpi1100"));
+  BOOST_TEST(json["event"] == "established");
+  BOOST_TEST(json["onsite"] == "rpi1100");
+  BOOST_TEST(json["lan"] == "192.168.1.10/24");
+  BOOST_TEST(json["open_ms"] == 43.0);
+  const auto end =
+      nlohmann::json::parse(json_event(closed("time_limit", "over", false), "rpi1100"));
+  BOOST_TEST(end["code"] == "time_limit");
+  BOOST_TEST(end["rx_bytes"] == 12'300'000);
+  BOOST_TEST(!end.contains("lan"));
+}

@@ -1,0 +1,85 @@
+#pragma once
+#include "base/clock.hpp"
+#include "cli/device_facts.hpp"
+
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace sdbus {
+class IConnection;
+class IProxy;
+class Variant;
+}  // namespace sdbus
+
+namespace device::cli {
+
+/// A call to tundev-agent failed; what() is its sentence, `name` the D-Bus error (text.hpp explains
+/// it).
+struct BusError : std::runtime_error {
+  BusError(std::string error_name, const std::string& message)
+      : std::runtime_error{message}, name{std::move(error_name)} {}
+  std::string name;
+};
+
+/// A stop signal came while we waited for an answer.
+struct Stopped : std::runtime_error {
+  Stopped() : std::runtime_error{"stopped"} {}
+};
+
+/// org.rdv.Device1 of tundev-agent on the system bus. The only file (with its .cpp) of the commands
+/// that knows sdbus-c++. Single threaded: the bus is served inside the calls, all of which have a
+/// deadline.
+class DeviceBus {
+ public:
+  enum class Woken : std::uint8_t { event, stop, deadline, agent_gone };
+
+  /// @param stop_fd  what ends every wait when it is readable; -1: nothing. Must outlive us.
+  /// @throws BusError when there is no system bus
+  explicit DeviceBus(int stop_fd = -1);
+  ~DeviceBus();
+  DeviceBus(DeviceBus&&) = delete;
+
+  // Each throws BusError when the agent refuses, is not there or does not answer, and Stopped.
+  AgentStatus status();
+  std::vector<ListedOnsite> list();
+  std::vector<RunningSession> sessions();
+  Enrolment enroll(const std::string& code);
+  /// The session ends with our bus connection. Call watch_sessions() before.
+  std::uint64_t open(const OpenRequest& request);
+  /// Not ended by the stop descriptor: it is what a stop asks for.
+  void close(std::uint64_t id, const std::string& reason);
+
+  /// From now on SessionChanged signals are kept for take_event().
+  void watch_sessions();
+  /// Waits until there is an event, the stop descriptor is readable, the agent left the bus or the
+  /// deadline passed.
+  Woken wait(std::optional<tunnel::Clock::time_point> deadline);
+  /// The oldest event of session `id`; events of other sessions before it are dropped.
+  std::optional<SessionEvent> take_event(std::uint64_t id);
+
+ private:
+  enum class Turn : std::uint8_t { done, stop, deadline };
+  struct Target {
+    const char* interface;
+    const char* method;
+  };
+  Turn run_until(const std::function<bool()>& done,
+                 std::optional<tunnel::Clock::time_point> deadline, int stop_fd);
+  template <class Result, class... Args>
+  Result call(Target target, std::chrono::seconds timeout, int stop_fd, const Args&... args);
+
+  int stop_fd_;
+  std::unique_ptr<sdbus::IConnection> connection_;
+  std::unique_ptr<sdbus::IProxy> agent_;
+  std::unique_ptr<void, std::function<void(void*)>> agent_watch_;
+  std::deque<SessionEvent> events_;
+  bool agent_gone_ = false;
+};
+
+}  // namespace device::cli

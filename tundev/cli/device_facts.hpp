@@ -1,0 +1,76 @@
+#pragma once
+#include "base/clock.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+/// What tundev-agent tells the commands, as plain values: dbus/org.rdv.Device1.xml explains each.
+/// Every text is plain (no control character): it may be shown on a terminal as it is.
+namespace device::cli {
+
+struct AgentStatus {
+  std::string name;    ///< "": not enrolled
+  std::string role;    ///< "master", "onsite" or ""
+  std::string system;  ///< the tenant
+  std::string server;  ///< host:port
+  bool connected = false;
+  std::string status;  ///< one sentence on the connection
+  std::string version;
+};
+
+struct ListedOnsite {
+  std::string name, site, hostname;
+  std::string lan;  ///< CIDR
+  std::vector<std::string> dns;
+  std::string uplink;          ///< "lan", "wlan", "wwan"
+  std::string public_address;  ///< as the server sees it
+  bool online = false;
+  tunnel::UnixSeconds since = 0;  ///< online or offline since; 0: never seen
+  std::string busy_with;          ///< the master that is on it; "": free
+  tunnel::UnixSeconds busy_since = 0;
+};
+
+struct RunningSession {
+  std::uint64_t id = 0;  ///< the agent's own number
+  std::string session;   ///< 16 hexadecimal digits, the same on both devices and the server
+  std::string state;     ///< a word of SessionState
+  std::string peer;      ///< the other device's name
+  tunnel::UnixSeconds since = 0;
+  std::uint64_t rx_bytes = 0, tx_bytes = 0;  ///< as this device counts
+};
+
+enum class SessionState : std::uint8_t { waiting, opening, established, warning, closed, unknown };
+
+/// One SessionChanged signal. Only the fields of its state are set.
+struct SessionEvent {
+  std::uint64_t id = 0;
+  SessionState state = SessionState::unknown;
+  std::string state_word;  ///< as the agent said it
+  std::string reason;      ///< waiting: a word
+  std::string text;        ///< waiting, warning, closed: a sentence
+  // established
+  std::string session, peer, hostname, lan;
+  std::vector<std::string> dns;
+  double echo_ms = 0;               ///< the first echo through the whole path
+  std::optional<double> open_ms;    ///< from asking for the session to that echo
+  tunnel::UnixSeconds expires = 0;  ///< 0: no limit known
+  // closed
+  std::string code;  ///< a word of wire::CloseCode or wire::RefusalCode
+  bool failed = false;
+  std::uint64_t rx_bytes = 0, tx_bytes = 0, seconds = 0;
+};
+
+struct OpenRequest {
+  std::string onsite;
+  std::string mode = "L3";
+  std::uint32_t seconds = 0;  ///< 0: no limit of our own
+};
+
+/// Who the server made of us.
+struct Enrolment {
+  std::string name, role, system;
+};
+
+}  // namespace device::cli

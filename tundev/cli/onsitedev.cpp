@@ -1,0 +1,115 @@
+/// onsitedev: the customer's command on an onsite. Shows who is connected and ends the session.
+#include "cli/command.hpp"
+#include "cli/device_bus.hpp"
+#include "cli/json.hpp"
+#include "cli/text.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace device::cli {
+namespace {
+
+using namespace std::chrono_literals;
+using tunnel::Clock;
+
+constexpr auto program = "onsitedev";
+constexpr auto close_timeout = 10s;  // Close asked to "closed" heard
+
+int show(Console& console, const std::string& what) {
+  DeviceBus bus;
+  const auto status = bus.status();
+  if (const auto problem = role_problem(what, status, "onsite");
+      problem && !status.name.empty()) {  // not enrolled: a status like any other
+    console.complain(*problem, "wrong_role");
+    return exit_failed;
+  }
+  const auto sessions = status.name.empty() ? std::vector<RunningSession>{} : bus.sessions();
+  console.print(console.json() ? json_customer_view(status, sessions)
+                               : format_customer_view(status, sessions, tunnel::unix_now()));
+  return exit_done;
+}
+
+/// Ends one session and waits until it is over.
+int stop_session(Console& console, DeviceBus& bus, const RunningSession& session,
+                 const std::string& what) {
+  try {
+    bus.close(session.id, "ended with onsitedev");
+  } catch (const BusError& error) {
+    if (!error.name.ends_with(".NotFound"))
+      throw;  // it ended by itself: its "closed" is on the way
+  }
+  const auto deadline = Clock::now() + close_timeout;
+  while (bus.wait(deadline) == DeviceBus::Woken::event)
+    while (const auto event = bus.take_event(session.id)) {
+      if (event->state != SessionState::closed) continue;
+      if (console.json())
+        console.print(json_event(*event, ""));
+      else
+        console.print(
+            fmt::format("session with {} ended: {}", session.peer,
+                        format_traffic(event->rx_bytes, event->tx_bytes, event->seconds)));
+      return exit_done;
+    }
+  console.complain({.what = what,
+                    .why = "the device's service did not confirm the end",
+                    .next = "see if somebody is still connected with: onsitedev status"},
+                   "no_confirmation");
+  return exit_failed;
+}
+
+int stop(Console& console, const std::string& wanted, const std::string& what) {
+  DeviceBus bus;
+  if (const auto problem = role_problem(what, bus.status(), "onsite")) {
+    console.complain(*problem, "wrong_role");
+    return exit_failed;
+  }
+  bus.watch_sessions();
+  auto sessions = bus.sessions();
+  std::erase_if(sessions,
+                [&](const RunningSession& s) { return !wanted.empty() && s.session != wanted; });
+  if (sessions.empty()) {
+    const auto why = wanted.empty() ? "nobody is connected" : "there is no session " + wanted;
+    console.complain(
+        {.what = what, .why = why, .next = "see who is connected with: onsitedev status"},
+        "not_found");
+    return exit_failed;
+  }
+  int code = exit_done;
+  for (const auto& session : sessions)
+    code = std::max(code, stop_session(console, bus, session, what));
+  return code;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{"Shows who is connected to your network through this device, and ends it.", program};
+  bool json = false;
+  std::string session;
+  app.set_version_flag("--version", std::string{"onsitedev "} + RDV_VERSION);
+  app.add_flag("--json", json, "one JSON object per line");
+  app.fallthrough();  // --json also behind the sub-command
+  app.add_subcommand("status", "who is connected, since when, how much was sent (the default)");
+  auto* stop_command = app.add_subcommand("stop", "end the session");
+  stop_command->add_option("session", session, "only this one; default: every session")
+      ->type_name("SESSION");
+  app.require_subcommand(0, 1);
+  app.footer("Exit codes: 0 done, 1 failed, 2 wrong usage.");
+  if (const auto code = parse_arguments(app, argc, argv)) return *code;
+
+  Console console{program, json};
+  if (stop_command->parsed()) {
+    const std::string what = "cannot end the session";
+    return run_command(console, what, [&] { return stop(console, session, what); });
+  }
+  const std::string what = "cannot show the device's status";
+  return run_command(console, what, [&] { return show(console, what); });
+}
+
+}  // namespace
+}  // namespace device::cli
+
+int main(int argc, char** argv) {
+  return device::cli::run(argc, argv);
+}

@@ -1,0 +1,107 @@
+/// tundev: set-up and health of a device of either role.
+#include "cli/command.hpp"
+#include "cli/device_bus.hpp"
+#include "cli/json.hpp"
+#include "cli/text.hpp"
+#include "wire/enrolment_code.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <iostream>
+
+namespace device::cli {
+namespace {
+
+constexpr auto program = "tundev";
+constexpr std::size_t code_chars_max = 2048;  // far more than the longest server name needs
+
+/// The code as one text: it is often pasted as several words. "-" alone means standard input, so
+/// that the code need not stand in the list of processes.
+std::string join_code(const std::vector<std::string>& words) {
+  if (words.size() != 1 || words.front() != "-") return fmt::format("{}", fmt::join(words, "-"));
+  std::string code(code_chars_max, '\0');
+  std::cin.read(code.data(), static_cast<std::streamsize>(code.size()));
+  code.resize(static_cast<std::size_t>(std::cin.gcount()));
+  std::erase(code, '\n');
+  return code;
+}
+
+int enroll(Console& console, const std::vector<std::string>& words, const std::string& what) {
+  const auto text = join_code(words);
+  const auto code = tunnel::wire::EnrolmentCode::parse(text);
+  if (!code) {
+    console.complain({.what = what,
+                      .why = "the code is mistyped or incomplete",
+                      .next = "compare it with what rdvctl device add printed and type it again"},
+                     "invalid_argument");
+    return exit_failed;
+  }
+  DeviceBus bus;
+  const auto enrolment = bus.enroll(text);
+  auto server = bus.status().server;  // the configuration may name another address than the code
+  if (server.empty()) server = code->server;
+  console.print(console.json()
+                    ? json_enrolment(enrolment, server)
+                    : fmt::format("enrolled as {} ({}) of system {} at {}", enrolment.name,
+                                  enrolment.role, enrolment.system, server));
+  return exit_done;
+}
+
+int status(Console& console) {
+  DeviceBus bus;
+  const auto facts = bus.status();
+  console.print(console.json() ? json_status(facts) : format_status(facts));
+  return exit_done;
+}
+
+int version(Console& console) {
+  console.print(fmt::format("tundev {}", RDV_VERSION));
+  try {
+    console.print(fmt::format("tundev-agent {}", DeviceBus{}.status().version));
+  } catch (const BusError& error) {
+    console.print(
+        fmt::format("tundev-agent: {}", explain_bus_error("", error.name, error.what()).why));
+  }
+  return exit_done;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{"Enrols this device with an RDV server and shows its state.", program};
+  bool json = false;
+  std::vector<std::string> words;
+  app.set_version_flag("--version", std::string{"tundev "} + RDV_VERSION);
+  app.add_flag("--json", json, "one JSON object per line");
+  app.fallthrough();
+  auto* enroll_command =
+      app.add_subcommand("enroll", "make a key here and get a certificate for it");
+  enroll_command
+      ->add_option("code", words,
+                   "what rdvctl device add printed; \"-\" reads it from standard input")
+      ->type_name("CODE")
+      ->required();
+  auto* status_command = app.add_subcommand("status", "who this device is, and its server");
+  auto* version_command =
+      app.add_subcommand("version", "of this command and of the running service");
+  app.require_subcommand(0, 1);
+  app.footer("Exit codes: 0 done, 1 failed, 2 wrong usage.");
+  if (const auto code = parse_arguments(app, argc, argv)) return *code;
+
+  Console console{program, json};
+  if (enroll_command->parsed()) {
+    const std::string what = "cannot enrol this device";
+    return run_command(console, what, [&] { return enroll(console, words, what); });
+  }
+  if (status_command->parsed())
+    return run_command(console, "cannot show the device's status", [&] { return status(console); });
+  if (!version_command->parsed())
+    return refuse_usage(console, program, "say what to do: enroll, status or version");
+  return run_command(console, "cannot show the versions", [&] { return version(console); });
+}
+
+}  // namespace
+}  // namespace device::cli
+
+int main(int argc, char** argv) {
+  return device::cli::run(argc, argv);
+}
