@@ -1,6 +1,7 @@
 #include "config.hpp"
 
-#include <arpa/inet.h>
+#include "base/ipv4.hpp"
+
 #include <fmt/format.h>
 #include <net/if.h>
 #include <toml++/toml.h>
@@ -118,18 +119,13 @@ std::optional<Number> number(std::string_view text) {
 }
 
 std::string address_problem(const std::string& cidr) {
-  constexpr auto wanted =
-      "must be an IPv4 address with its prefix length, e.g. \"192.168.38.225/29\"";
-  const auto slash = cidr.find('/');
-  in_addr address{};
-  if (slash == std::string::npos ||
-      ::inet_pton(AF_INET, cidr.substr(0, slash).c_str(), &address) != 1)
-    return wanted;
-  const auto length = number<unsigned>(std::string_view{cidr}.substr(slash + 1));
-  if (!length) return wanted;
-  if (*length < 16 || *length > 30) return "the prefix length must be from 16 to 30";
-  const std::uint32_t host = ntohl(address.s_addr) & (0xffffffffU >> *length);
-  if (host == 0 || host == 0xffffffffU >> *length)
+  const auto address = tunnel::Ipv4Prefix::parse(cidr);
+  if (!address || cidr.find('/') == std::string::npos)
+    return "must be an IPv4 address with its prefix length, e.g. \"192.168.38.225/29\"";
+  if (address->length < 16 || address->length > 30)
+    return "the prefix length must be from 16 to 30";
+  const auto host = address->address.value & ~address->mask();
+  if (host == 0 || host == ~address->mask())
     return "is the network or the broadcast address of its prefix, not one of a host";
   return {};
 }
