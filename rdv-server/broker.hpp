@@ -138,9 +138,9 @@ class Broker {
     bool ready = false;
     tunnel::Clock::time_point heard;
   };
-  struct WaitingOpen {
-    ConnectionId master;
-    tunnel::wire::Name master_name;
+  struct Opening {
+    ConnectionId control;  // the master's
+    tunnel::wire::Name master;
     tunnel::wire::Open open;
   };
   struct Dispatch;  // one operator() per message type
@@ -159,29 +159,38 @@ class Broker {
 
   // broker_open.cpp: from Open to Grant
   void list(const Connection& from, const tunnel::wire::List& list, Actions& out);
-  tunnel::wire::ListedDevice listed(const DeviceRecord& device) const;
+  tunnel::wire::ListedDevice listed(const DeviceRecord& device,
+                                    const std::map<tunnel::wire::Name, const Session*>& busy) const;
   void open(const Connection& from, const tunnel::wire::Open& open, Now now, Actions& out);
-  void offer(ConnectionId master, const tunnel::wire::Name& master_name,
-             const tunnel::wire::Open& open, Now now, Actions& out);
-  void wait(ConnectionId master, const tunnel::wire::Name& master_name,
-            const tunnel::wire::Open& open, Now now, Actions& out);
-  void refuse_open(ConnectionId master, const tunnel::wire::Name& master_name,
-                   const tunnel::wire::Open& open, tunnel::wire::RefusalCode code, std::string text,
+  void consider(const Opening& opening, Now now, Actions& out);
+  void wait(const Opening& opening, tunnel::UnixSeconds last_seen, Actions& out);
+  void offer(const Opening& opening, const OnlineDevice& onsite, Now now, Actions& out);
+  void refuse_open(const Opening& opening, tunnel::wire::RefusalCode code, std::string text,
                    Actions& out);
-  void cancel(const Connection& from, std::uint32_t request, Now now, Actions& out);
+  void refuse_waiting(const tunnel::wire::Name& onsite, tunnel::wire::RefusalCode code, Text text,
+                      Actions& out);
   void wake_waiting(const tunnel::wire::Name& onsite, Now now, Actions& out);
+  std::uint64_t new_session_id();
+
+  // broker_grant.cpp: the answer to an Offer
   void accept(const Connection& from, const tunnel::wire::Accept& accept, Now now, Actions& out);
   void decline(const Connection& from, const tunnel::wire::Decline& decline, Now now, Actions& out);
-  std::optional<tunnel::wire::Grant> make_grant(Session& session,
-                                                const tunnel::wire::Nonce& onsite_nonce, Now now);
-  void give_up_offer(Session& session, tunnel::wire::RefusalCode code, std::string text, Now now,
+  void cancel(const Connection& from, std::uint32_t request, Now now, Actions& out);
+  void give_up_offer(std::uint64_t session, tunnel::wire::RefusalCode code, std::string text,
                      Actions& out);
+  std::optional<tunnel::wire::Grant> make_grant(const Session& session,
+                                                const tunnel::wire::Nonce& onsite_nonce, Now now,
+                                                std::string& why_not);
 
   // broker_session.cpp: from Grant to the end
   void close(const Connection& from, const tunnel::wire::Close& close, Now now, Actions& out);
-  std::string attach_refusal(const Session* session, const PeerFacts& peer,
-                             const tunnel::wire::Attach& attach);
-  void end(std::uint64_t session, tunnel::wire::CloseCode code, Text text, Now now, Actions& out);
+  std::string attach_refusal(const Session& session, const PeerFacts& peer,
+                             const tunnel::wire::Attach& attach, Now now);
+  void end_session_of(ConnectionId control, tunnel::wire::CloseCode code, Text text, Now now,
+                      Actions& out);
+  Session take_out(Session& entry);
+  void end(std::uint64_t session, tunnel::wire::CloseCode code, std::string text, Now now,
+           Actions& out);
   void end_of_time(const Session& session, Now now, Actions& out);
 
   Directory& directory_;
@@ -189,7 +198,7 @@ class Broker {
   BrokerSettings settings_;
   Registry registry_;
   std::unordered_map<ConnectionId, Connection> connections_;  // at most connections_max
-  std::list<WaitingOpen> waiting_;                            // at most waiting_max, oldest first
+  std::list<Opening> waiting_;                                // at most waiting_max, oldest first
   std::map<std::uint64_t, Session> sessions_;                 // at most sessions_max
   TunnelPool pool_;
   tunnel::Clock::time_point next_sweep_ = tunnel::Clock::time_point::max();

@@ -21,7 +21,7 @@ struct Event {
     open_refused,       ///< master, onsite, code, text
     granted,            ///< session, master, onsite
     relay_started,      ///< session, master, onsite
-    closed,             ///< session, master, onsite, code, text, bytes
+    closed,             ///< session, master, onsite, code, text, seconds, bytes
     attach_refused,     ///< device, session, text
     renewed,            ///< device
     renew_refused,      ///< device, text
@@ -38,6 +38,7 @@ struct Event {
   std::string address{};
   std::string code{};
   std::string text{};
+  std::int64_t seconds = 0;
   std::uint64_t from_onsite_bytes = 0, from_master_bytes = 0;
 };
 

@@ -1,0 +1,14 @@
+#include "session.hpp"
+
+namespace rdv {
+
+std::string_view to_string(Session::State state) {
+  switch (state) {
+    case Session::State::offered: return "offered";
+    case Session::State::granted: return "granted";
+    case Session::State::running: return "running";
+  }
+  return "unknown";
+}
+
+}  // namespace rdv
