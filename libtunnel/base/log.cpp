@@ -1,8 +1,12 @@
 #include "base/log.hpp"
 
+#include "base/utf8.hpp"
+
 #include <fmt/format.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+
+#include <algorithm>
 
 namespace tunnel::log {
 namespace {
@@ -31,18 +35,28 @@ void write(Level level, std::string_view event, std::initializer_list<Field> fie
   if (logger().should_log(to_spdlog(level))) logger().log(to_spdlog(level), "{}", format_line(event, fields));
 }
 
+/// Nothing in `value` can end it, begin a line, or be a terminal's command; what is no UTF-8 would make journald hide the line.
+void append_escaped(std::string& line, std::string_view value) {
+  while (!value.empty()) {
+    const auto length = utf8_sequence_bytes(value);
+    const auto taken = value.substr(0, std::max<std::size_t>(length, 1));
+    value.remove_prefix(taken.size());
+    if (length == 0 || is_control_character(taken)) {
+      for (const char c : taken) line += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    } else {
+      if (taken == "\"" || taken == "\\") line += '\\';
+      line += taken;
+    }
+  }
+}
+
 }  // namespace
 
 std::string format_line(std::string_view event, std::initializer_list<Field> fields) {
   std::string line{event};
   for (const auto& field : fields) {
     line += fmt::format(" {}=\"", field.name);
-    for (const char c : field.value) {
-      const bool control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-      if (control) line += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-      else if (c == '"' || c == '\\') (line += '\\') += c;
-      else line += c;
-    }
+    append_escaped(line, field.value);
     line += '"';
   }
   return line;

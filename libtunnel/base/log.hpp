@@ -45,8 +45,8 @@ void info(std::string_view event, std::initializer_list<Field> fields = {});
 void warn(std::string_view event, std::initializer_list<Field> fields = {});
 void error(std::string_view event, std::initializer_list<Field> fields = {});
 
-/// The line as it is written, without time and level: logfmt, a control character or quote in a value escaped, so that a
-/// peer cannot forge a line.
+/// The line as it is written, without time and level: logfmt; in a value, quotes, backslashes, control characters and bytes
+/// that are no UTF-8 are escaped, so that a peer cannot forge a line or command a terminal.
 std::string format_line(std::string_view event, std::initializer_list<Field> fields);
 
 }  // namespace tunnel::log

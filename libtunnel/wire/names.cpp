@@ -1,35 +1,11 @@
 #include "wire/names.hpp"
 
+#include "base/utf8.hpp"
 #include "wire/limits.hpp"
 
 #include <algorithm>
 
 namespace tunnel::wire {
-namespace {
-
-/// Length of the well-formed UTF-8 sequence at the start of `text` (RFC 3629), or 0.
-std::size_t utf8_sequence_bytes(std::string_view text) {
-  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned first = at(0);
-  if (first < 0x80) return 1;
-  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i)
-    if ((at(i) & 0xc0U) != 0x80U) return 0;
-  const unsigned second = at(1);
-  if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f)) return 0;
-  if ((first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f)) return 0;
-  return length;
-}
-
-/// C0 and C1 controls, DEL; C1 (U+0080 to U+009F) is 0xc2 0x80..0x9f.
-bool is_control(std::string_view sequence) {
-  const auto first = static_cast<unsigned char>(sequence[0]);
-  if (sequence.size() == 1) return first < 0x20 || first == 0x7f;
-  return first == 0xc2 && static_cast<unsigned char>(sequence[1]) < 0xa0;
-}
-
-}  // namespace
 
 Result<Name> Name::parse(std::string_view text) {
   const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
@@ -77,7 +53,7 @@ bool is_plain_text(std::string_view text, std::size_t chars_max) {
   if (text.size() > chars_max) return false;
   while (!text.empty()) {
     const auto length = utf8_sequence_bytes(text);
-    if (length == 0 || is_control(text.substr(0, length))) return false;
+    if (length == 0 || is_control_character(text.substr(0, length))) return false;
     text.remove_prefix(length);
   }
   return true;
@@ -88,7 +64,7 @@ std::string to_plain_text(std::string_view text, std::size_t chars_max) {
   while (!text.empty()) {
     const auto length = utf8_sequence_bytes(text);
     const auto taken = std::max<std::size_t>(length, 1);
-    const bool good = length > 0 && !is_control(text.substr(0, length));
+    const bool good = length > 0 && !is_control_character(text.substr(0, length));
     const auto shown = good ? text.substr(0, length) : std::string_view{"?"};
     if (plain.size() + shown.size() > chars_max) break;
     plain += shown;
