@@ -1,0 +1,133 @@
+"""An engineer at the master's terminal: `masterdev -o NAME` on a real pseudo-terminal."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import signal
+import subprocess
+import termios
+import threading
+import time
+
+from . import people
+from .host import Host
+from .process import LabError, tail, until
+
+ESTABLISHED = "established"
+
+
+def _take_terminal() -> None:
+    """In the child: standard input becomes its controlling terminal, so that Ctrl-C and a hang-up reach it."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+class Session:
+    """One run of masterdev. Use it in a `with`: leaving it ends the session, whatever happened.
+
+    `output` has all it printed so far, on the terminal as a person sees it (both streams).
+    """
+
+    def __init__(self, master: Host, onsite: str, *options: str) -> None:
+        self.master = master
+        self.output = ""
+        self.started = time.monotonic()
+        self.established_after = 0.0
+        self._terminal, slave = pty.openpty()
+        self._process = master.popen(
+            *("masterdev", "-o", onsite, *options),
+            privileges=people.OPERATOR,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            preexec_fn=_take_terminal,
+        )
+        os.close(slave)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                data = os.read(self._terminal, 4096)
+            except OSError:
+                return  # the other end is closed, or we closed ours
+            if not data:
+                return
+            if not self.established_after and ESTABLISHED.encode() in data:
+                self.established_after = time.monotonic() - self.started
+            self.output += data.decode(errors="replace").replace("\r\n", "\n")
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._process.poll() is None:
+            self.press_ctrl_c()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+        self._process.wait()
+        self._hang_up()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def wait_established(self, seconds: float = 20) -> Session:
+        self.wait_output(ESTABLISHED, seconds)
+        return self
+
+    def wait_output(self, text: str, seconds: float = 20) -> None:
+        """Waits until masterdev has printed `text`; LabError with its words when it ends without."""
+
+        def there() -> bool:
+            ended = self._process.poll() is not None
+            if ended:
+                self._reader.join(1)
+            if text in self.output:
+                return True
+            if ended:
+                raise LabError(f"masterdev ended with {self._process.returncode}:\n{tail(self.output)}")
+            return False
+
+        try:
+            until(f"{text!r} from masterdev", there, seconds, 0.005)
+        except LabError as error:
+            raise LabError(f"{error}; it said:\n{tail(self.output)}") from None
+
+    def wait_end(self, seconds: float = 15) -> int:
+        """Waits until masterdev has ended by itself and answers its exit code (-SIGNAL when killed)."""
+        try:
+            code = self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise LabError(f"masterdev still runs; it said:\n{tail(self.output)}") from None
+        self._reader.join(1)
+        return code
+
+    def press_ctrl_c(self) -> None:
+        os.write(self._terminal, b"\x03")
+
+    def close_terminal(self) -> None:
+        """The window is closed, or the ssh connection is gone: SIGHUP, and nobody reads any more."""
+        self._hang_up()
+
+    def kill(self) -> None:
+        self._process.send_signal(signal.SIGKILL)
+
+    def _hang_up(self) -> None:
+        terminal, self._terminal = self._terminal, -1
+        if terminal >= 0:
+            os.close(terminal)
+
+    @property
+    def link(self) -> str:
+        """The tunnel's link on the master, e.g. rdv0; LabError when there is none."""
+        links = self.master.run("ip", "-br", "link").stdout
+        if found := re.search(r"^(rdv\d+)\b", links, re.MULTILINE):
+            return found.group(1)
+        raise LabError(f"no tunnel on {self.master.name}:\n{links}")
