@@ -20,7 +20,9 @@ class IpRule {
     std::uint32_t priority = 0;  ///< lower is tried first; the kernel's own are 0, 32766 and 32767
   };
 
-  /// @throws NetError EEXIST when the same rule exists; then nothing was changed.
+  /// @throws NetError EEXIST when we have the same rule already; then nothing was changed. A
+  /// foreign rule of another
+  ///         protocol may stand beside it.
   IpRule(Netlink& netlink, const Spec& spec);
   ~IpRule();
   IpRule(IpRule&&) = delete;

@@ -1,0 +1,164 @@
+#include "component/net/support.hpp"
+#include "net/address.hpp"
+#include "net/link.hpp"
+#include "net/net_error.hpp"
+#include "net/route.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <optional>
+
+using namespace tunnel;
+using namespace tunnel::net;
+using namespace tunnel::net::test;
+
+namespace {
+
+Ipv4Prefix prefix(const char* text) {
+  return *Ipv4Prefix::parse(text);
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+struct OnePort {
+  VethPair veth{"usb0", "usb1"};
+  Netlink netlink;
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(link_objects, OnePort)
+
+BOOST_AUTO_TEST_CASE(a_link_is_switched_on_and_off_again) {
+  run("ip link set usb0 down");
+  const auto before = snapshot();
+  {
+    const Link link{netlink, {.name = "usb0", .mtu_bytes = 1400}};
+    BOOST_TEST(contains(run("ip link show usb0"), "UP"));
+    BOOST_TEST(contains(run("ip link show usb0"), "mtu 1400"));
+  }
+  BOOST_TEST(changes_since(before) == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_link_that_was_on_stays_on) {
+  const auto before = snapshot();
+  { const Link link{netlink, {.name = "usb0"}}; }
+  BOOST_TEST(changes_since(before) == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_refused_link_is_as_before) {
+  run("ip link set usb0 down");
+  const auto before = snapshot();
+  BOOST_TEST(
+      contains(refusal([&] {
+                 Link{netlink, {.name = "usb0", .mtu_bytes = 10}};
+               }),
+               "switch on link usb0 with MTU 10 (mtu less than device minimum): Invalid argument"));
+  BOOST_TEST(changes_since(before) == "");
+  BOOST_TEST(refusal([&] {
+               Link{netlink, {.name = "usb7"}};
+             }) == "switch on link usb7: No such device");
+}
+
+BOOST_AUTO_TEST_CASE(an_address_is_there_and_then_gone) {
+  const auto before = snapshot();
+  {
+    const Address address{netlink, {.link = "usb0", .address = prefix("192.168.38.225/29")}};
+    BOOST_TEST(contains(run("ip addr show usb0"),
+                        "inet 192.168.38.225/29 brd 192.168.38.231 scope global usb0"));
+    BOOST_TEST(contains(run("ip route"), "192.168.38.224/29 dev usb0"));
+    BOOST_TEST(refusal([&] {
+                 Address{netlink, {.link = "usb0", .address = prefix("192.168.38.225/29")}};
+               }).starts_with("add address 192.168.38.225/29 on usb0"));
+    BOOST_TEST(contains(run("ip addr show usb0"), "192.168.38.225/29"));
+  }
+  BOOST_TEST(changes_since(before) == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_route_is_there_and_then_gone) {
+  const auto before = snapshot();
+  {
+    const Address address{netlink, {.link = "usb0", .address = prefix("10.0.0.1/24")}};
+    const Route guard{
+        netlink, {.table = 1, .type = Route::Type::unreachable, .metric = Route::guard_metric}};
+    const Route out{netlink, {.table = 1, .link = "usb0"}};
+    const Route via{netlink,
+                    {.destination = prefix("10.7.0.0/16"),
+                     .table = 1000,
+                     .link = "usb0",
+                     .gateway = *Ipv4Address::parse("10.0.0.2")}};
+    const auto table = run("ip -d route show table 1");
+    BOOST_TEST(contains(table, "unicast default dev usb0 proto 200 scope link"));
+    BOOST_TEST(contains(table, "unreachable default proto 200 scope global metric 4278198272"));
+    BOOST_TEST(
+        contains(run("ip route show table 1000"), "10.7.0.0/16 via 10.0.0.2 dev usb0 proto 200"));
+    BOOST_TEST(refusal([&] {
+                 Route{netlink, {.table = 1, .link = "usb0"}};
+               }) == "add route default dev usb0 table 1: File exists");
+  }
+  BOOST_TEST(changes_since(before) == "");
+}
+
+BOOST_AUTO_TEST_CASE(the_kernels_own_sentence_is_in_the_message) {
+  const auto before = snapshot();
+  const auto gateway = *Ipv4Address::parse("10.99.0.1");
+  BOOST_TEST(refusal([&] {
+               Route{netlink, {.table = 1, .gateway = gateway}};
+             }) ==
+             "add route default via 10.99.0.1 table 1 (Nexthop has invalid gateway): Network is "
+             "unreachable");
+  BOOST_TEST(refusal([&] {
+               Route{netlink, {.table = 1, .link = "usb7"}};
+             }) == "add route default dev usb7 table 1: No such device");
+  BOOST_TEST(changes_since(before) == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_foreign_route_of_the_same_name_is_left_alone) {
+  const Route ours{netlink, {.table = 1, .link = "usb0"}};
+  run("ip route replace default dev usb1 table 1");  // somebody takes our place
+  const auto before = snapshot();
+  { const Route other{netlink, {.table = 2, .link = "usb0"}}; }
+  BOOST_TEST(changes_since(before) == "");
+}
+
+BOOST_AUTO_TEST_CASE(an_unplugged_link_takes_everything_with_it) {
+  std::optional<VethPair> port{std::in_place, "usb2", "usb3"};
+  run("ip link set usb2 down");
+  const auto rest = [] { return run("ip -d rule; ip -d route show table all; nft list ruleset"); };
+  run("ip link set usb2 down && ip link set usb3 down");
+  const auto before = rest();
+  {
+    const Link link{netlink, {.name = "usb2", .mtu_bytes = 1300}};
+    const Address address{netlink, {.link = "usb2", .address = prefix("192.168.38.225/29")}};
+    const Route route{netlink, {.table = 1, .link = "usb2"}};
+    port.reset();
+    port.emplace("usb2", "usb3");  // the same name comes back: it is somebody else
+    run("ip addr add 192.168.38.225/29 dev usb2");
+  }
+  BOOST_TEST(contains(run("ip addr show usb2"), "192.168.38.225/29"));
+  BOOST_TEST(contains(run("ip addr show usb2"), "mtu 1500"));
+  port.reset();
+  BOOST_TEST(rest() == before);
+}
+
+BOOST_AUTO_TEST_CASE(a_failing_step_undoes_the_earlier_ones) {
+  struct Steps {
+    explicit Steps(Netlink& netlink)
+        : link{netlink, {.name = "usb0"}},
+          address{netlink, {.link = "usb0", .address = prefix("10.0.0.1/24")}},
+          route{netlink, {.table = 1, .link = "usb0"}},
+          again{netlink, {.table = 1, .link = "usb0"}} {}
+    Link link;
+    Address address;
+    Route route;
+    Route again;
+  };
+  run("ip link set usb0 down");
+  const auto before = snapshot();
+  BOOST_TEST(refusal([&] { Steps{netlink}; }) == "add route default dev usb0 table 1: File exists");
+  BOOST_TEST(changes_since(before) == "");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
