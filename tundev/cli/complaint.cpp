@@ -37,14 +37,15 @@ struct Advice {
   std::string_view next;
 };
 
-// The first three are the bus daemon's and mean that there is no agent; D-Bus specification,
-// "Well-known errors".
+// Names that are not org.rdv.Error.* are those of the D-Bus specification,
+// "Error names used by the bus".
 constexpr std::string_view not_running = "the device's service is not running";
 constexpr std::string_view start_it = "start it with: systemctl start tundev-agent";
 constexpr std::array bus_advice{
     Advice{"ServiceUnknown", not_running, start_it},
     Advice{"NameHasNoOwner", not_running, start_it},
     Advice{"Disconnected", "the system bus went away", "see why with: systemctl status dbus"},
+    Advice{"NoBus", "there is no system bus", "start it with: systemctl start dbus"},
     Advice{
         "AccessDenied", "you are not allowed to use the device's service",
         "as root, put yourself into its group: adduser YOUR-NAME rdv-operator; then log in again"},

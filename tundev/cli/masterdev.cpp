@@ -163,7 +163,8 @@ class Holder {
     closing_ = Clock::now() + close_timeout;
     if (arguments_.debug) console_.note(fmt::format("debug: closing: {}", why));
     try {
-      bus_.close(id_, why);
+      // The engineer's own Ctrl-C needs no further word: the cause of the end says it.
+      bus_.close(id_, why == "Ctrl-C" ? "" : why);
     } catch (const BusError& error) {
       // It ended by itself a moment ago: its "closed" is on the way.
       if (!error.name.ends_with(".NotFound")) throw;

@@ -36,7 +36,7 @@ int show(Console& console, const std::string& what) {
 int stop_session(Console& console, DeviceBus& bus, const RunningSession& session,
                  const std::string& what) {
   try {
-    bus.close(session.id, "ended with onsitedev");
+    bus.close(session.id, "");
   } catch (const BusError& error) {
     if (!error.name.ends_with(".NotFound"))
       throw;  // it ended by itself: its "closed" is on the way

@@ -1,0 +1,117 @@
+#pragma once
+#include "base/unique_fd.hpp"
+#include "org.rdv.Device1_adaptor.hpp"
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+/// The three things a test of the device's commands needs: a bus, an agent that does as it is told,
+/// a real command.
+namespace device::test {
+
+using Facts = std::map<std::string, sdbus::Variant>;
+
+inline constexpr std::chrono::seconds patience{20};  // for anything that must happen
+
+/// A child process whose standard output and error are read line by line. Killed when it is still
+/// there at the end.
+class Command {
+ public:
+  Command(const std::string& program, const std::vector<std::string>& arguments,
+          const std::string& input = "");
+  ~Command();
+  Command(Command&&) = delete;
+
+  /// The next whole line of standard output, without its end; nothing at the end of the output.
+  std::optional<std::string> line();
+  /// Waits for the end and answers the exit code; 128 + signal when one killed it.
+  int exit_code();
+  /// What was written to standard error; after exit_code().
+  const std::string& complaints() const { return complaints_; }
+  /// What was written to standard output and not read by line(); after exit_code().
+  const std::string& rest() const { return output_; }
+  void send(int signal) const;
+  /// Nobody reads its standard output any more.
+  void hang_up() { out_.reset(); }
+
+ private:
+  bool read_more();
+
+  pid_t pid_ = -1;
+  tunnel::UniqueFd out_, err_;
+  std::string output_, complaints_;
+};
+
+/// A bus of our own. Every process started after it uses it as the system bus.
+class PrivateBus {
+ public:
+  /// @param policy  XML within <policy context="default">, after everything was allowed
+  explicit PrivateBus(const std::string& policy = "");
+  ~PrivateBus();
+
+ private:
+  std::filesystem::path folder_;
+  std::unique_ptr<Command> daemon_;
+};
+
+/// org.rdv.Device1 as the test wants it. Handlers run on the bus' thread.
+class ScriptedAgent : public sdbus::AdaptorInterfaces<org::rdv::Device1_adaptor> {
+ public:
+  explicit ScriptedAgent(sdbus::IConnection& connection);
+  ~ScriptedAgent();
+
+  // What it is; set before a command asks.
+  std::string name = "rpi2000", role = "master", server = "203.0.113.10:443";
+  bool connected = true;
+  // What it does.
+  std::function<std::vector<Facts>()> on_list = [] { return std::vector<Facts>{}; };
+  std::function<std::uint64_t(const std::string&, const Facts&)> on_open;
+  std::function<void(std::uint64_t, const std::string&)> on_close;
+  std::function<std::vector<Facts>()> on_sessions = [] { return std::vector<Facts>{}; };
+  std::function<std::tuple<std::string, std::string, std::string>(const std::string&)> on_enroll;
+
+  void say(std::uint64_t id, const std::string& state, const Facts& details) {
+    emitSessionChanged(id, state, details);
+  }
+
+ private:
+  std::tuple<std::string, std::string, std::string> Enroll(const std::string& code) override {
+    return on_enroll(code);
+  }
+  std::vector<Facts> List() override { return on_list(); }
+  std::uint64_t Open(const std::string& onsite, const Facts& options) override {
+    return on_open(onsite, options);
+  }
+  void Close(const std::uint64_t& id, const std::string& reason) override { on_close(id, reason); }
+  std::vector<Facts> Sessions() override { return on_sessions(); }
+  std::string Name() override { return name; }
+  std::string Role() override { return role; }
+  std::string System() override { return name.empty() ? "" : "default"; }
+  std::string Server() override { return server; }
+  bool Connected() override { return connected; }
+  std::string Status() override { return "connected since 2026-01-14 09:00 UTC"; }
+  std::string Version() override { return "0.1.0"; }
+};
+
+/// The bus, the agent on it and the agent's thread.
+struct Device {
+  explicit Device(const std::string& policy = "");
+  /// The agent's process dies.
+  void stop_agent();
+
+  PrivateBus bus;
+  std::unique_ptr<sdbus::IConnection> connection;
+  std::unique_ptr<ScriptedAgent> agent;
+};
+
+}  // namespace device::test
