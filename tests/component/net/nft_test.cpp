@@ -61,8 +61,6 @@ BOOST_AUTO_TEST_CASE(a_table_of_that_name_is_refused_whoever_owns_it) {
   run("nft add table ip rdv_session && nft add chain ip rdv_session a");
   const auto before = snapshot();
   const auto text = refusal([] { NftTable{session(masquerade)}; });
-  BOOST_TEST(
-      text.starts_with("load nft table ip rdv_session (Could not process rule: File exists"));
   BOOST_TEST(text == "load nft table ip rdv_session: File exists");
   BOOST_TEST(changes_since(before) == "");
   run("nft delete table ip rdv_session");

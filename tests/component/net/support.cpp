@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <exception>
 #include <grp.h>
@@ -17,6 +18,7 @@
 #include <set>
 #include <signal.h>
 #include <sstream>
+#include <thread>
 #include <unistd.h>
 
 namespace tunnel::net::test {
@@ -64,8 +66,18 @@ bool succeeds(const std::string& command) {
 
 std::string snapshot() {
   return run(
-      "ip -d link; ip -d addr; ip -d rule; ip -d route show table all; nft list ruleset;"
-      "grep -rs . /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf | sort");
+      "{ ip -d link; ip -d addr; ip -d rule; ip -d route show table all; } |"
+      "sed -E 's/NO-CARRIER,|,LOWER_UP|,M-DOWN| linkdown| state [A-Z]+//g';"
+      "nft list ruleset; grep -rs . /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf | sort");
+}
+
+bool eventually(const std::function<bool()>& condition) {
+  constexpr int attempts = 250;
+  for (int i = 0; i < attempts; ++i) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds{20});
+  }
+  return false;
 }
 
 std::string changes_since(const std::string& before) {

@@ -20,6 +20,9 @@ std::string snapshot();
 /// that snapshot.
 std::string changes_since(const std::string& before);
 
+/// Whether `condition` becomes true within 5 s: for what the kernel does later by itself.
+bool eventually(const std::function<bool()>& condition);
+
 /// A pair of virtual Ethernet ports, up, without IPv6 addresses (their state would change with
 /// time).
 struct VethPair {
