@@ -1,0 +1,70 @@
+#include "net/relays.hpp"
+
+namespace rdv {
+
+namespace {
+
+std::uint64_t carried(const Relay& relay) {
+  return relay.carried_bytes(Relay::Side::master) + relay.carried_bytes(Relay::Side::onsite);
+}
+
+}  // namespace
+
+Relays::Relays(Relay::Settings settings, Surroundings around)
+    : settings_{settings}, around_{around} {}
+
+Task<> Relays::carry(Broker::Attached where, tunnel::io::TlsSocket leg,
+                     tunnel::wire::FrameReader reader, Actions actions) {
+  const Key key{where.session, where.epoch};
+  if (const auto found = by_session_.find(key); found != by_session_.end()) {
+    found->second->adopt(where.side, std::move(leg), std::move(reader));
+    around_.sink.run(std::move(actions));
+    co_return;
+  }
+  Relay relay{where.session,
+              where.epoch,
+              settings_,
+              {around_.executor, around_.deadlines, pipes_, around_.scratch, *this}};
+  const auto here = by_session_.emplace(key, &relay).first;
+  relay.adopt(where.side, std::move(leg), std::move(reader));
+  around_.sink.run(std::move(actions));
+  co_await relay.run();
+  by_session_.erase(here);
+  ended_bytes_ += carried(relay);
+}
+
+void Relays::stop(std::uint64_t session, tunnel::wire::CloseCode code, std::string_view text) {
+  for (auto at = by_session_.lower_bound(Key{session, 0});
+       at != by_session_.end() && at->first.first == session; ++at)
+    at->second->stop(code, text);
+}
+
+void Relays::report_bytes() {
+  for (const auto& [key, relay] : by_session_)
+    report_bytes(*relay);
+}
+
+std::uint64_t Relays::carried_bytes() const {
+  std::uint64_t bytes = ended_bytes_;
+  for (const auto& [key, relay] : by_session_)
+    bytes += carried(*relay);
+  return bytes;
+}
+
+void Relays::on_leg_closed(Relay& relay, Relay::Side side) {
+  report_bytes(relay);
+  around_.sink.run(
+      around_.broker.on_leg_closed(relay.session(), relay.epoch(), side, read_clocks()));
+}
+
+void Relays::on_gave_up(Relay& relay, tunnel::wire::CloseCode code, std::string_view why) {
+  report_bytes(relay);
+  around_.sink.run(around_.broker.on_relay_ended(relay.session(), code, why, read_clocks()));
+}
+
+void Relays::report_bytes(const Relay& relay) {
+  around_.broker.on_relay_bytes(relay.session(), relay.carried_bytes(Relay::Side::onsite),
+                                relay.carried_bytes(Relay::Side::master));
+}
+
+}  // namespace rdv

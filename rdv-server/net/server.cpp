@@ -1,0 +1,208 @@
+#include "net/server.hpp"
+
+#include "base/log.hpp"
+#include "own_addresses.hpp"
+#include "sqlite_store.hpp"
+
+#include <malloc.h>
+
+namespace rdv {
+
+namespace log = tunnel::log;
+namespace wire = tunnel::wire;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto house_period = 5s;
+/// So many handshakes leave the heap full of holes (measured: 13.6 KB for each connection that
+/// stays).
+constexpr std::uint64_t storm_handshakes = 64;
+
+ServerKeys keys_of(const Config& config) try {
+  return load_keys(StatePaths{config.state_dir});
+} catch (const std::system_error& error) {
+  throw StartError{std::string{"cannot read the server's keys and certificates: "} + error.what(),
+                   "make them, once, with: rdvctl init"};
+}
+
+BrokerSettings broker_settings(const Config& config) {
+  return {.connections_max = config.limits.connections,
+          .sessions_max = config.limits.sessions,
+          .waiting_max = config.limits.waiting,
+          .session_seconds = config.limits.session_seconds,
+          .session_seconds_max = config.limits.session_seconds_max,
+          .ping_after_seconds = config.limits.ping_after_seconds,
+          .deny = own_addresses(config)};
+}
+
+tunnel::Result<PeerFacts> facts_of(const Guest& guest) {
+  const auto peer = tunnel::crypto::tls_peer(guest.socket.ssl());
+  if (!peer) return peer.error();
+  return PeerFacts{peer->identity, peer->key_hash, guest.address};
+}
+
+}  // namespace
+
+Server::Server(asio::io_context& io, const Config& config, std::vector<tunnel::UniqueFd> inherited)
+    : scratch_(scratch_bytes),
+      keys_{keys_of(config)},
+      store_{open_sqlite_store(StatePaths{config.state_dir}.store)},
+      enrolment_{*store_, keys_.authority, keys_.grant_key.public_pem()},
+      issuer_{keys_.grant_key, enrolment_},
+      broker_{*store_, issuer_, broker_settings(config)},
+      deadlines_{io.get_executor()},
+      half_opens_{io.get_executor(), deadlines_, config.limits.half_open,
+                  config.limits.half_open_per_address},
+      tls_{tunnel::crypto::TlsContext::server({keys_.server_key, keys_.server},
+                                              keys_.authority.certificate())},
+      relays_{{.idle = std::chrono::seconds{config.limits.relay_idle_seconds}},
+              {io.get_executor(), deadlines_, scratch_, broker_, *this}},
+      listener_{open_listen_sockets(io.get_executor(), config.listen, std::move(inherited)), tls_,
+                half_opens_, *this},
+      control_{{.store = *store_,
+                .broker = broker_,
+                .enrolment = enrolment_,
+                .sink = *this,
+                .public_address = config.public_address,
+                .devices_max = config.limits.devices,
+                .counters = [this] { return counters(); }}},
+      broker_deadline_{deadlines_, [this] { run(broker_.on_tick(read_clocks())); }},
+      house_deadline_{deadlines_, [this] { keep_house(); }} {
+  house_deadline_.expires_after(house_period);
+}
+
+Server::~Server() = default;
+
+Task<> Server::run() {
+  using asio::experimental::awaitable_operators::operator&&;
+  co_await (serve_until_stopped() && deadlines_.run());
+}
+
+Task<> Server::serve_until_stopped() {
+  co_await listener_.run();
+  keep_house();
+  deadlines_.stop();
+}
+
+void Server::stop() {
+  if (std::exchange(stopping_, true)) return;
+  listener_.stop();
+  run(broker_.on_shutdown(read_clocks()));
+}
+
+/// Does one action; by value, since what it does may lead to anything.
+struct Server::Carrier {
+  Server& server;
+
+  ControlConnection* connection(ConnectionId id) const {
+    const auto found = server.connections_.find(id);
+    return found == server.connections_.end() ? nullptr : found->second;
+  }
+  void operator()(const SendTo& to) const {
+    if (auto* connection = this->connection(to.connection)) connection->send(to.message);
+  }
+  void operator()(const CloseConnection& close) const {
+    if (auto* connection = this->connection(close.connection)) connection->close(close.goodbye);
+  }
+  void operator()(const StartRelay&) const {
+  }  // the relay is there since the first leg and starts by itself
+  void operator()(const StopRelay& stop) const {
+    server.relays_.stop(stop.session, stop.code, stop.text);
+  }
+  void operator()(const Note& note) const { log_event(note.event); }
+};
+
+void Server::run(Actions actions) {
+  for (const auto& action : actions)
+    std::visit(Carrier{*this}, action);
+  set_broker_deadline();
+}
+
+void Server::set_broker_deadline() {
+  const auto next = broker_.next_deadline();
+  if (next != broker_deadline_.expiry()) broker_deadline_.expires_at(next);
+}
+
+/// One control connection in the table, for as long as its coroutine lives.
+class Server::Known {
+ public:
+  Known(Server& server, ConnectionId id, ControlConnection& connection) : server_{server}, id_{id} {
+    server_.connections_.emplace(id_, &connection);
+  }
+  Known(Known&&) = delete;
+  ~Known() { server_.connections_.erase(id_); }
+
+ private:
+  Server& server_;
+  ConnectionId id_;
+};
+
+Task<> Server::serve_control(Guest guest) {
+  const auto facts = facts_of(guest);
+  if (!facts) co_return;
+  const ConnectionId id{++last_connection_};
+  ControlConnection connection{id, std::move(guest), {broker_, *this, deadlines_, scratch_}};
+  const Known known{*this, id, connection};
+  run(broker_.on_connected(id, *facts, read_clocks()));
+  const auto why = co_await connection.run();
+  run(broker_.on_disconnected(id, why, read_clocks()));
+}
+
+Task<> Server::serve_leg(Guest guest) {
+  const auto facts = facts_of(guest);
+  if (!facts) co_return;
+  wire::FrameReader reader{wire::Channel::data};
+  const auto frame = co_await read_frame(guest.socket, reader, scratch_);
+  if (!frame || frame->type != wire::FrameType::attach) co_return;
+  const auto attach = wire::decode_attach(frame->payload);
+  if (!attach) co_return;
+  auto outcome = broker_.on_attach(*facts, *attach, read_clocks());
+  if (const auto* refusal = std::get_if<wire::Close>(&outcome.leg)) {
+    run(std::move(outcome.actions));
+    co_await say_last(guest.socket, wire::encode_detach(*refusal), deadlines_, scratch_);
+    co_return;
+  }
+  guest.half_open.reset();
+  co_await relays_.carry(std::get<Broker::Attached>(outcome.leg), std::move(guest.socket),
+                         std::move(reader), std::move(outcome.actions));
+}
+
+Task<> Server::serve_enrolment(Guest guest) {
+  wire::FrameReader reader{wire::Channel::enroll};
+  const auto frame = co_await read_frame(guest.socket, reader, scratch_);
+  if (!frame) co_return;
+  const auto message = wire::decode_enroll(frame->type, frame->payload);
+  const auto* request = message ? std::get_if<wire::Enroll>(&*message) : nullptr;
+  if (request == nullptr) co_return;
+  const auto outcome = enrolment_.enroll(*request, guest.address, tunnel::unix_now());
+  log_event(outcome.event);
+  if (outcome.enrolled)
+    run(broker_.on_device_changed(*outcome.enrolled, wire::GoodbyeCode::wrong_key,
+                                  "the device was enrolled anew", read_clocks()));
+  co_await say_last(guest.socket, wire::encode(outcome.reply), deadlines_, scratch_);
+}
+
+void Server::keep_house() {
+  relays_.report_bytes();
+  try {
+    store_->flush_seen();
+  } catch (const StoreError& error) {
+    log::error("cannot write when devices were seen", {log::reason(error.what())});
+  }
+  const auto handshakes = listener_.counters().handshakes;
+  if (handshakes - trimmed_at_ >= storm_handshakes && half_opens_.size() == 0) {
+    trimmed_at_ = handshakes;
+    ::malloc_trim(0);
+  }
+  house_deadline_.expires_after(house_period);
+}
+
+ServerCounters Server::counters() const {
+  return {.handshakes = listener_.counters().handshakes,
+          .refused = listener_.counters().refused,
+          .relayed_bytes = relays_.carried_bytes(),
+          .listen = listener_.addresses()};
+}
+
+}  // namespace rdv
