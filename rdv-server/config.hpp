@@ -46,7 +46,8 @@ struct Config {
 
 inline constexpr char default_config_path[] = "/etc/rdv/server.toml";
 
-/// What is wrong with the configuration: "/etc/rdv/server.toml:7: unknown key `lisen`".
+/// What is wrong with the configuration: "/etc/rdv/server.toml:7: `lisen` is not a key of this
+/// file".
 class ConfigError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

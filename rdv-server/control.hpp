@@ -18,7 +18,8 @@ namespace rdv {
 class ControlError : public std::runtime_error {
  public:
   enum class Kind { not_found, exists, invalid_argument, failed };
-  ControlError(Kind kind, const std::string& text) : std::runtime_error{text}, kind_{kind} {}
+  ControlError(Kind kind, const std::string& why, const std::string& next = {})
+      : std::runtime_error{next.empty() ? why : why + '\n' + next}, kind_{kind} {}
   Kind kind() const noexcept { return kind_; }
 
  private:

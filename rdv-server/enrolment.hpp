@@ -38,6 +38,8 @@ class Enrolment {
   FreshCode make_code(const std::string& server, tunnel::UnixSeconds now) const;
 
  private:
+  Outcome welcome(CodeAccepted accepted, const std::string& public_address) const;
+
   Store& store_;
   const tunnel::crypto::Authority& authority_;
   std::string grant_public_pem_;

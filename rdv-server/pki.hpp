@@ -2,7 +2,10 @@
 #include "config.hpp"
 #include "crypto/certificate.hpp"
 
+#include <stdexcept>
 #include <string>
+#include <string_view>
+#include <utility>
 
 namespace rdv {
 
@@ -17,13 +20,29 @@ struct ServerKeys {
 /// @throws std::system_error naming the file; CryptoError
 ServerKeys load_keys(const StatePaths& paths);
 
-/// Makes CA, server certificate, grant key and store in `config.state_dir`; a file is 0600, or 0644
-/// when public. As root, everything goes to the user `rdv`, if there is one.
-/// @throws std::runtime_error when there is a CA already (nothing is changed then), or a file
-/// cannot be written
+/// `rdvctl init` cannot do it.
+class InitError : public std::runtime_error {
+ public:
+  /// @param next  what to do now, for a person
+  InitError(const std::string& what, std::string next)
+      : std::runtime_error{what}, next_{std::move(next)} {}
+  const std::string& next() const noexcept { return next_; }
+
+ private:
+  std::string next_;
+};
+
+/// @throws InitError when the state of `config` exists already
+void check_not_initialised(const Config& config);
+
+/// Makes CA, server certificate, grant key and store in `config.state_dir`. Secret files are 0600.
+/// As root, everything goes to the user `rdv`, if there is one.
+/// @throws InitError when there is a CA already (nothing is changed then) or no public address;
+/// std::system_error, CryptoError, StoreError
 void init_state(const Config& config, tunnel::UnixSeconds now);
 
-/// The content of a first server.toml. @param address  host:port that devices dial
-std::string first_config(std::string_view address, const std::filesystem::path& state_dir);
+/// The content of a first server.toml; it listens on the port of `address`, which is what devices
+/// dial.
+std::string first_config(const Endpoint& address, const std::filesystem::path& state_dir);
 
 }  // namespace rdv

@@ -50,11 +50,15 @@ struct CodeOfRevoked {
   tunnel::wire::Name device;
   tunnel::UnixSeconds when = 0;  ///< revoked
 };
+struct KeyTaken {
+  tunnel::wire::Name device;  ///< which has this key already; the code stays unused
+};
 struct CodeAccepted {
   DeviceRecord device;  ///< as it is after the enrolment
   IssuedCertificate certificate;
 };
-using EnrolOutcome = std::variant<CodeUnknown, CodeUsed, CodeExpired, CodeOfRevoked, CodeAccepted>;
+using EnrolOutcome =
+    std::variant<CodeUnknown, CodeUsed, CodeExpired, CodeOfRevoked, KeyTaken, CodeAccepted>;
 
 enum class StoreAnswer {
   done,

@@ -1,0 +1,142 @@
+#include "base/log.hpp"
+#include "bus/asio_bus.hpp"
+#include "config.hpp"
+#include "control_dbus.hpp"
+#include "net/server.hpp"
+
+#include <CLI/CLI.hpp>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+
+namespace {
+
+namespace asio = boost::asio;
+namespace log = tunnel::log;
+using rdv::StartError;
+
+enum ExitCode { done = 0, failed = 1, wrong_usage = 2 };
+
+struct Arguments {
+  std::string config = rdv::default_config_path;
+  std::optional<log::Level> log_level;
+};
+
+int say(const std::string& what, const std::string& next) {
+  std::fprintf(stderr, "rdv-server: %s\nrdv-server: %s\n", what.c_str(), next.c_str());
+  return failed;
+}
+
+/// Every connection and every pipe is a descriptor: take as many as we may have.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+std::vector<tunnel::UniqueFd> sockets_of_systemd() {
+  std::vector<tunnel::UniqueFd> sockets;
+  const int count = ::sd_listen_fds(1);
+  for (int i = 0; i < count; ++i)
+    sockets.emplace_back(SD_LISTEN_FDS_START + i);
+  return sockets;
+}
+
+/// The D-Bus side: the name is ours before anybody is told that we are ready.
+struct Bus {
+  Bus(asio::io_context& io, rdv::Server& server)
+      : bus{io, rdv::server_bus_name}, control{bus.connection(), server.control()} {}
+  tunnel::bus::AsioBus bus;
+  rdv::ControlDbus control;
+};
+
+std::unique_ptr<Bus> join_bus(asio::io_context& io, rdv::Server& server) try {
+  return std::make_unique<Bus>(io, server);
+} catch (const sdbus::Error& error) {
+  throw StartError{"cannot offer org.rdv.Server1 on the system bus: " + error.getMessage(),
+                   "check that dbus runs, that no other rdv-server does, and that the policy "
+                   "org.rdv.Server1.conf is installed"};
+}
+
+void serve(const Arguments& arguments) {
+  const auto config = rdv::load_config(arguments.config);
+  log::set_level(arguments.log_level.value_or(config.log_level));
+  asio::io_context io{1};
+  rdv::Server server{io, config, sockets_of_systemd()};
+  const auto bus = join_bus(io, server);
+
+  bool bus_lost = false;
+  asio::signal_set signals{io, SIGTERM, SIGINT};
+  const auto stop = [&](std::string_view why) {
+    log::info("stopping", {log::reason(why)});
+    ::sd_notify(0, "STOPPING=1");
+    server.stop();
+  };
+  signals.async_wait([&](const boost::system::error_code& ec, int number) {
+    if (!ec) stop(number == SIGTERM ? "SIGTERM" : "SIGINT");
+  });
+  bus->bus.on_lost([&] {
+    bus_lost = true;
+    stop("the system bus is gone");
+  });
+  // Once all has ended, the bus is all that keeps the loop busy.
+  asio::co_spawn(io, server.run(), [&](const std::exception_ptr& error) {
+    io.stop();
+    if (error) std::rethrow_exception(error);
+  });
+  ::sd_notify(0, "READY=1");
+  for (const auto& address : server.addresses())
+    log::info("listening", {log::address(address)});
+  try {
+    io.run();
+  } catch (const std::exception& error) {
+    // Connections that are still in the loop refer to the server: nothing may be taken apart in
+    // order any more.
+    std::_Exit(say(std::string{"an error of ours: "} + error.what(),
+                   "start it again, and report the lines above"));
+  }
+  if (bus_lost) throw StartError{"the system bus is gone", "start rdv-server again when dbus runs"};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Arguments arguments;
+  CLI::App app{
+      "Rendezvous server: pairs master and onsite devices on TCP 443 and relays between them."};
+  const std::map<std::string, log::Level> levels{{"debug", log::Level::debug},
+                                                 {"info", log::Level::info},
+                                                 {"warn", log::Level::warn},
+                                                 {"error", log::Level::error}};
+  app.add_option("--config", arguments.config, "configuration file")->capture_default_str();
+  app.add_option("--log-level", arguments.log_level,
+                 "debug, info, warn or error; default: as in the configuration")
+      ->transform(CLI::CheckedTransformer{levels});
+  app.set_version_flag("--version", "rdv-server " RDV_VERSION);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? done : wrong_usage;
+  }
+  std::signal(SIGPIPE, SIG_IGN);
+  raise_descriptor_limit();
+  try {
+    serve(arguments);
+    return done;
+  } catch (const StartError& error) {
+    return say(error.what(), error.next());
+  } catch (const rdv::ConfigError& error) {
+    return say(error.what(), "correct it; every key is documented in server.toml.example");
+  } catch (const rdv::StoreError& error) {
+    return say(error.what(),
+               "check the disk and the owner of the files (user rdv); a new store is made with: "
+               "rdvctl init");
+  } catch (const std::exception& error) {
+    return say(error.what(), "see the lines above; start it again");
+  }
+}

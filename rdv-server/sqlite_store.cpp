@@ -1,0 +1,356 @@
+#include "sqlite_store.hpp"
+
+#include "base/ipv4.hpp"
+#include "sqlite_schema.hpp"
+
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <sqlite3.h>
+#include <utility>
+
+namespace rdv {
+
+using tunnel::UnixSeconds;
+using tunnel::wire::Hash;
+using tunnel::wire::Name;
+using tunnel::wire::Role;
+
+namespace wire = tunnel::wire;
+
+namespace {
+
+/// Another process (rdvctl init, a backup) may hold the file for a moment.
+constexpr int busy_timeout_ms = 5'000;
+/// Codes kept of one device, used and expired ones too, so that a refusal can say why.
+constexpr int codes_per_device_max = 16;
+/// What note_seen() holds back: more than this is written at once.
+constexpr std::size_t seen_pending_max = 1'024;
+
+constexpr char device_columns[] =
+    "name, system, role, site, state, key_hash, created_at, enrolled_at, revoked_at, "
+    "revoked_reason, certificate_expires, last_seen, allow_prefixes, "
+    "(SELECT coalesce(max(expires), 0) FROM codes WHERE device = devices.name AND used_at = 0 "
+    "AND replaced_at = 0)";
+
+tunnel::ByteView blob(const SQLite::Column& column) {
+  return {static_cast<const std::byte*>(column.getBlob()),
+          static_cast<std::size_t>(column.getBytes())};
+}
+
+Hash hash_of(const SQLite::Column& column) {
+  const auto bytes = blob(column);
+  Hash hash{};
+  if (bytes.size() != hash.size()) throw SQLite::Exception{"a hash is not 32 bytes long"};
+  std::copy(bytes.begin(), bytes.end(), hash.begin());
+  return hash;
+}
+
+Name name_of(const SQLite::Column& column) {
+  const auto name = Name::parse(column.getString());
+  if (!name) throw SQLite::Exception{"a name is not valid"};
+  return *name;
+}
+
+DeviceState state_of(const std::string& text) {
+  for (const auto state : {DeviceState::registered, DeviceState::enrolled, DeviceState::revoked})
+    if (to_string(state) == text) return state;
+  throw SQLite::Exception{"a state is not known"};
+}
+
+std::string join(const std::vector<tunnel::Ipv4Prefix>& prefixes) {
+  std::string text;
+  for (const auto& prefix : prefixes)
+    text += (text.empty() ? "" : " ") + prefix.str();
+  return text;
+}
+
+std::vector<tunnel::Ipv4Prefix> split(std::string_view text) {
+  std::vector<tunnel::Ipv4Prefix> prefixes;
+  while (!text.empty()) {
+    const auto end = std::min(text.find(' '), text.size());
+    const auto prefix = tunnel::Ipv4Prefix::parse(text.substr(0, end));
+    if (!prefix) throw SQLite::Exception{"a prefix is not valid"};
+    prefixes.push_back(*prefix);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return prefixes;
+}
+
+DeviceRecord record_of(SQLite::Statement& row) {
+  const auto role = wire::parse_role(row.getColumn(2).getString());
+  if (!role) throw SQLite::Exception{"a role is not known"};
+  DeviceRecord record{.name = name_of(row.getColumn(0)),
+                      .system = name_of(row.getColumn(1)),
+                      .role = *role,
+                      .site = row.getColumn(3).getString(),
+                      .state = state_of(row.getColumn(4).getString()),
+                      .key_hash = std::nullopt,
+                      .created_at = row.getColumn(6).getInt64(),
+                      .enrolled_at = row.getColumn(7).getInt64(),
+                      .revoked_at = row.getColumn(8).getInt64(),
+                      .certificate_expires = row.getColumn(10).getInt64(),
+                      .last_seen = row.getColumn(11).getInt64(),
+                      .code_expires = row.getColumn(13).getInt64(),
+                      .revoked_reason = row.getColumn(9).getString(),
+                      .allow = split(row.getColumn(12).getString())};
+  if (!row.getColumn(5).isNull()) record.key_hash = hash_of(row.getColumn(5));
+  return record;
+}
+
+class SqliteStore final : public Store {
+ public:
+  SqliteStore(const std::filesystem::path& file, bool create)
+      : file_{file.string()},
+        db_{file_, SQLite::OPEN_READWRITE | (create ? SQLite::OPEN_CREATE : 0), busy_timeout_ms} {
+    prepare_schema(db_);
+  }
+  ~SqliteStore() override {
+    try {
+      flush_seen();
+    } catch (const StoreError&) {  // the next start shows an older last_seen
+    }
+  }
+
+  std::optional<DeviceRecord> find(const Name& name) override {
+    return guarded("read a device", [&] { return find_now(name); });
+  }
+
+  std::vector<DeviceRecord> onsites_of(const Name& system) override {
+    return guarded("read the devices", [&] {
+      SQLite::Statement query{
+          db_, fmt::format("SELECT {} FROM devices WHERE system = ? AND role = 'onsite' "
+                           "AND state <> 'revoked' ORDER BY name",
+                           device_columns)};
+      query.bind(1, system.str());
+      return all(query);
+    });
+  }
+
+  std::vector<DeviceRecord> devices() override {
+    return guarded("read the devices", [&] {
+      SQLite::Statement query{db_,
+                              fmt::format("SELECT {} FROM devices ORDER BY name", device_columns)};
+      return all(query);
+    });
+  }
+
+  void note_seen(const Name& name, UnixSeconds when) override {
+    seen_.insert_or_assign(name, when);
+    if (seen_.size() >= seen_pending_max) flush_seen();
+  }
+
+  void flush_seen() override {
+    if (seen_.empty()) return;
+    guarded("write when devices were seen", [&] {
+      SQLite::Transaction transaction{db_, SQLite::TransactionBehavior::IMMEDIATE};
+      SQLite::Statement update{db_,
+                               "UPDATE devices SET last_seen = max(last_seen, ?) WHERE name = ?"};
+      for (const auto& [name, when] : seen_) {
+        update.reset();
+        update.bind(1, when);
+        update.bind(2, name.str());
+        update.exec();
+      }
+      transaction.commit();
+      seen_.clear();
+    });
+  }
+
+  StoreAnswer add(const NewDevice& device, const NewCode& code, UnixSeconds now,
+                  std::size_t devices_max) override {
+    return guarded("add a device", [&] {
+      SQLite::Transaction transaction{db_, SQLite::TransactionBehavior::IMMEDIATE};
+      if (find_now(device.name)) return StoreAnswer::exists;
+      const auto count = db_.execAndGet("SELECT count(*) FROM devices").getInt64();
+      if (static_cast<std::size_t>(count) >= devices_max) return StoreAnswer::full;
+      SQLite::Statement insert{
+          db_,
+          "INSERT INTO devices (name, system, role, site, state, created_at, allow_prefixes) "
+          "VALUES (?, ?, ?, ?, 'registered', ?, ?)"};
+      insert.bind(1, device.name.str());
+      insert.bind(2, device.system.str());
+      insert.bind(3, std::string{to_string(device.role)});
+      insert.bind(4, device.site);
+      insert.bind(5, now);
+      insert.bind(6, join(device.allow));
+      insert.exec();
+      insert_code(device.name, code, now);
+      transaction.commit();
+      return StoreAnswer::done;
+    });
+  }
+
+  StoreAnswer replace_code(const Name& name, const NewCode& code, UnixSeconds now) override {
+    return guarded("write an enrolment code", [&] {
+      SQLite::Transaction transaction{db_, SQLite::TransactionBehavior::IMMEDIATE};
+      const auto device = find_now(name);
+      if (!device) return StoreAnswer::unknown;
+      if (device->state == DeviceState::revoked) return StoreAnswer::revoked;
+      SQLite::Statement update{
+          db_,
+          "UPDATE codes SET replaced_at = ? WHERE device = ? AND used_at = 0 AND replaced_at = 0"};
+      update.bind(1, now);
+      update.bind(2, name.str());
+      update.exec();
+      insert_code(name, code, now);
+      transaction.commit();
+      return StoreAnswer::done;
+    });
+  }
+
+  EnrolOutcome enrol(const Hash& secret_hash, UnixSeconds now, const Issue& issue) override {
+    return guarded("enrol a device", [&]() -> EnrolOutcome {
+      SQLite::Transaction transaction{db_, SQLite::TransactionBehavior::IMMEDIATE};
+      SQLite::Statement query{
+          db_, "SELECT device, expires, used_at, replaced_at FROM codes WHERE secret_hash = ?"};
+      query.bindNoCopy(1, secret_hash.data(), static_cast<int>(secret_hash.size()));
+      if (!query.executeStep()) return CodeUnknown{};
+      const Name name = name_of(query.getColumn(0));
+      const UnixSeconds expires = query.getColumn(1).getInt64();
+      const UnixSeconds used_at = query.getColumn(2).getInt64();
+      const UnixSeconds replaced_at = query.getColumn(3).getInt64();
+      const auto device = find_now(name);
+      if (!device) return CodeUnknown{};
+      if (device->state == DeviceState::revoked) return CodeOfRevoked{name, device->revoked_at};
+      if (used_at != 0) return CodeUsed{name, used_at};
+      if (replaced_at != 0) return CodeExpired{name, replaced_at, true};
+      if (expires <= now) return CodeExpired{name, expires, false};
+      auto certificate = issue(*device);
+      if (const auto other = other_owner(certificate.key_hash, name)) return KeyTaken{*other};
+      consume(secret_hash, *device, certificate, now);
+      transaction.commit();
+      return CodeAccepted{*find_now(name), std::move(certificate)};
+    });
+  }
+
+  void note_renewed(const Name& name, UnixSeconds certificate_expires) override {
+    guarded("write a renewal", [&] {
+      SQLite::Statement update{db_, "UPDATE devices SET certificate_expires = ? WHERE name = ?"};
+      update.bind(1, certificate_expires);
+      update.bind(2, name.str());
+      update.exec();
+    });
+  }
+
+  StoreAnswer revoke(const Name& name, std::string_view reason, UnixSeconds now) override {
+    return guarded("revoke a device", [&] {
+      SQLite::Transaction transaction{db_, SQLite::TransactionBehavior::IMMEDIATE};
+      const auto device = find_now(name);
+      if (!device) return StoreAnswer::unknown;
+      if (device->state == DeviceState::revoked) return StoreAnswer::revoked;
+      SQLite::Statement update{db_,
+                               "UPDATE devices SET state = 'revoked', revoked_at = ?, "
+                               "revoked_reason = ? WHERE name = ?"};
+      update.bind(1, now);
+      update.bind(2, std::string{reason});
+      update.bind(3, name.str());
+      update.exec();
+      transaction.commit();
+      return StoreAnswer::done;
+    });
+  }
+
+  StoreAnswer remove(const Name& name) override {
+    return guarded("remove a device", [&] {
+      seen_.erase(name);
+      SQLite::Statement query{db_, "DELETE FROM devices WHERE name = ?"};
+      query.bind(1, name.str());
+      return query.exec() == 0 ? StoreAnswer::unknown : StoreAnswer::done;
+    });
+  }
+
+ private:
+  /// Says what was attempted on which file when SQLite cannot.
+  template <class Work>
+  auto guarded(const char* attempted, Work work) -> decltype(work()) {
+    try {
+      return work();
+    } catch (const SQLite::Exception& e) {
+      throw StoreError{fmt::format("cannot {} in {}: {}", attempted, file_, e.what())};
+    }
+  }
+
+  std::vector<DeviceRecord> all(SQLite::Statement& query) {
+    std::vector<DeviceRecord> records;
+    while (query.executeStep())
+      records.push_back(with_seen(record_of(query)));
+    return records;
+  }
+
+  std::optional<DeviceRecord> find_now(const Name& name) {
+    if (!find_)
+      find_.emplace(db_, fmt::format("SELECT {} FROM devices WHERE name = ?", device_columns));
+    find_->reset();
+    find_->bind(1, name.str());
+    std::optional<DeviceRecord> found;
+    if (find_->executeStep()) found = with_seen(record_of(*find_));
+    find_->reset();  // a statement in progress would hold the read transaction open
+    return found;
+  }
+
+  DeviceRecord with_seen(DeviceRecord record) const {
+    if (const auto it = seen_.find(record.name); it != seen_.end())
+      record.last_seen = std::max(record.last_seen, it->second);
+    return record;
+  }
+
+  /// Another device than `name` that has this key.
+  std::optional<Name> other_owner(const Hash& key_hash, const Name& name) {
+    SQLite::Statement query{db_, "SELECT name FROM devices WHERE key_hash = ? AND name <> ?"};
+    query.bindNoCopy(1, key_hash.data(), static_cast<int>(key_hash.size()));
+    query.bind(2, name.str());
+    if (!query.executeStep()) return std::nullopt;
+    return name_of(query.getColumn(0));
+  }
+
+  void insert_code(const Name& name, const NewCode& code, UnixSeconds now) {
+    SQLite::Statement insert{
+        db_, "INSERT INTO codes (secret_hash, device, created_at, expires) VALUES (?, ?, ?, ?)"};
+    insert.bindNoCopy(1, code.secret_hash.data(), static_cast<int>(code.secret_hash.size()));
+    insert.bind(2, name.str());
+    insert.bind(3, now);
+    insert.bind(4, code.expires);
+    insert.exec();
+    SQLite::Statement prune{db_,
+                            "DELETE FROM codes WHERE device = ?1 AND rowid NOT IN (SELECT rowid "
+                            "FROM codes WHERE device = ?1 ORDER BY rowid DESC LIMIT ?2)"};
+    prune.bind(1, name.str());
+    prune.bind(2, codes_per_device_max);
+    prune.exec();
+  }
+
+  void consume(const Hash& secret_hash, const DeviceRecord& device,
+               const IssuedCertificate& certificate, UnixSeconds now) {
+    SQLite::Statement use{db_, "UPDATE codes SET used_at = ?, used_by = ? WHERE secret_hash = ?"};
+    use.bind(1, now);
+    use.bindNoCopy(2, certificate.key_hash.data(), static_cast<int>(certificate.key_hash.size()));
+    use.bindNoCopy(3, secret_hash.data(), static_cast<int>(secret_hash.size()));
+    use.exec();
+    SQLite::Statement enrol{db_,
+                            "UPDATE devices SET state = 'enrolled', key_hash = ?, enrolled_at = ?, "
+                            "certificate_expires = ? WHERE name = ?"};
+    enrol.bindNoCopy(1, certificate.key_hash.data(), static_cast<int>(certificate.key_hash.size()));
+    enrol.bind(2, now);
+    enrol.bind(3, certificate.expires);
+    enrol.bind(4, device.name.str());
+    enrol.exec();
+  }
+
+  std::string file_;
+  SQLite::Database db_;
+  std::optional<SQLite::Statement> find_;
+  std::map<Name, UnixSeconds> seen_;  // at most seen_pending_max
+};
+
+}  // namespace
+
+std::unique_ptr<Store> open_sqlite_store(const std::filesystem::path& file, bool create) try {
+  return std::make_unique<SqliteStore>(file, create);
+} catch (const SQLite::Exception& e) {
+  throw StoreError{fmt::format("cannot open the store {}: {}", file.string(), e.what())};
+}
+
+}  // namespace rdv
