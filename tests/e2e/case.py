@@ -1,0 +1,135 @@
+"""What every end-to-end test starts from: the lab up, everybody online, nobody in a session, laptops plugged in."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+import unittest
+
+from lab import laptop as laptops
+from lab.daemons import device_name
+from lab.host import Host
+from lab.lab import Lab
+from lab.people import OPERATOR
+from lab.process import LabError, tail, until
+from lab.session import Session
+from lab.topology import CAMERA
+
+_marks: dict[str, int] = {}  # "host daemon" -> length of its log when the running test began
+
+
+def _daemons(lab: Lab) -> list[tuple[Host, str]]:
+    found = [(lab["rdv"], "rdv-server")]
+    for device in lab.daemons.devices:
+        found += [(lab[device], "tundev-netd"), (lab[device], "tundev-agent")]
+    return found
+
+
+def failure_logs() -> str:
+    """What the daemons logged since the running test began, the last lines of each."""
+    text = ""
+    for host, daemon in _daemons(Lab("two")):
+        log = host.background(daemon).log[_marks.get(f"{host.name} {daemon}", 0) :]
+        if log.strip():
+            text += f"\n{daemon} on {host.name}:\n{tail(log, 12)}"
+    return text
+
+
+class LabCase(unittest.TestCase):
+    """A test in the lab `two`. Every test finds it whole, and may break what it likes."""
+
+    lab: Lab
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.lab = Lab("two")
+        cls.laptop, cls.master, cls.onsite, cls.camera = (
+            cls.lab[name] for name in ("laptop", "master", "onsite", "camera")
+        )
+        cls.rdv = cls.lab["rdv"]
+
+    def setUp(self) -> None:
+        for host, daemon in _daemons(self.lab):
+            _marks[f"{host.name} {daemon}"] = len(host.background(daemon).log)
+        heal(self.lab)
+
+    # --- what a test does -------------------------------------------------------------------------------------------
+
+    def session(self, onsite: str = "rpi1100", *options: str, master: str = "master") -> Session:
+        """masterdev -o ONSITE on a master's terminal; use it in a `with`."""
+        return Session(self.lab[master], onsite, *options)
+
+    def open_session(self, onsite: str = "rpi1100", *options: str, master: str = "master") -> Session:
+        """A session that is established and ends with the test at the latest."""
+        session = self.session(onsite, *options, master=master)
+        self.addCleanup(session.__exit__)
+        return session.wait_established()
+
+    def masterdev(self, *argv: str, master: str = "master", check: bool = True) -> subprocess.CompletedProcess:
+        return self.lab[master].run("masterdev", *argv, privileges=OPERATOR, check=check)
+
+    def fetch(self, url: str = f"http://{CAMERA}/", laptop: str = "laptop", seconds: int = 10) -> str:
+        """A page as the laptop's browser gets it; LabError when it does not."""
+        return self.lab[laptop].run("curl", "-sS", "--max-time", seconds, url, seconds=seconds + 10).stdout
+
+    def ssh(self, address: str, command: str, laptop: str = "laptop", stdin: str | None = None) -> str:
+        host = self.lab[laptop]
+        return host.run("ssh", "-F", host.directory / "ssh_config", address, command, stdin=stdin).stdout
+
+    def rdvctl(self, *argv: str) -> str:
+        return self.lab.daemons.rdvctl(*argv)
+
+    def sessions(self) -> list[dict]:
+        """The sessions as the server lists them."""
+        answer = json.loads(self.rdvctl("session", "list", "--json"))
+        return answer["sessions"] if isinstance(answer, dict) else answer
+
+    # --- what a test asserts ----------------------------------------------------------------------------------------
+
+    def assert_unreachable(self, address: str = CAMERA, laptop: str = "laptop") -> None:
+        """The laptop is told at once, by ICMP, that it cannot get there: no silence, no answer."""
+        started = time.monotonic()
+        said = self.lab[laptop].run("ping", "-n", "-c1", "-W3", address, check=False).stdout
+        self.assertRegex(said, r"(?i)unreachable|prohibited", f"ping {address} on {laptop}")
+        self.assertIn(" 0 received", said)
+        self.assertLess(time.monotonic() - started, 2.0, "the laptop had to wait for it")
+
+    def assert_reaches_camera(self, laptop: str = "laptop", camera: str = "camera") -> None:
+        self.assertIn(f"<title>{camera}: live picture</title>", self.fetch(laptop=laptop))
+
+    def assert_ends(self, session: Session, code: int, *words: str, seconds: float = 15) -> None:
+        """masterdev ends by itself with this exit code and says these words (regular expressions)."""
+        got = session.wait_end(seconds)
+        for word in words:
+            self.assertRegex(session.output, f"(?is){word}")
+        self.assertEqual(got, code, session.output)
+
+
+def heal(lab: Lab) -> None:
+    """Brings the lab to where every test starts; cheap when it is there already."""
+    for router in lab.topology.routers[1:]:
+        lab.mend(router)
+    if not lab["rdv"].background("rdv-server").pid:
+        lab.daemons.start_server()
+    for device in lab.daemons.devices:
+        lab.daemons.start_device(device)
+    for master in lab.topology.masters:
+        lab.plug(master)
+    lab.daemons.wait_online([device_name(device) for device in lab.daemons.devices])
+    until("the end of the last test's sessions", lambda: not _open_sessions(lab), 15, 0.05)
+    for master in lab.topology.masters:
+        laptops.wait_lease(lab.laptop_of(master))
+
+
+def _open_sessions(lab: Lab) -> bool:
+    """True while a tunnel stands on any device, or the server knows a session."""
+    for device in lab.daemons.devices:
+        if re.search(r"^rdv\d", lab[device].run("ip", "-br", "link").stdout, re.MULTILINE):
+            return True
+    answer = json.loads(lab.daemons.rdvctl("session", "list", "--json"))
+    return bool(answer["sessions"] if isinstance(answer, dict) else answer)
+
+
+__all__ = ["LabCase", "LabError", "failure_logs", "heal"]

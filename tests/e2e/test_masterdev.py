@@ -1,0 +1,238 @@
+"""masterdev at a real terminal: what it lists, how it opens, and how each end of a session is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import time
+
+from case import LabCase, LabError
+
+from lab.people import OPERATOR, STRANGER
+from lab.process import is_alive, until
+from lab.topology import DEVICE_LAN
+
+
+class Listing(LabCase):
+    def test_it_shows_every_column_and_the_total(self) -> None:
+        said = self.masterdev("-l").stdout
+        heading, *rows = said.splitlines()
+        self.assertRegex(heading, r"NAME +SITE +HOSTNAME +LAN +UPLINK +PUBLIC ADDRESS +STATE +IN USE BY")
+        row = next(r for r in rows if r.startswith("rpi1100"))
+        self.assertRegex(
+            row,
+            rf"rpi1100 +Royal Champagne, boiler room +\S+ +{DEVICE_LAN}/24 +\w+ +198\.51\.100\.6\S* +online since 20\S+ \S+ UTC +-",
+        )
+        self.assertRegex(rows[-1], r"^2 onsites, 2 online$")
+
+    def test_it_shows_who_is_on_an_onsite_and_since_when(self) -> None:
+        self.open_session("rpi1200", master="master2")
+        row = next(r for r in self.masterdev("-l").stdout.splitlines() if r.startswith("rpi1200"))
+        self.assertRegex(row, r"master2 since 20\d\d-\d\d-\d\d \d\d:\d\d UTC$")
+
+    def test_the_same_as_json(self) -> None:
+        answer = json.loads(self.masterdev("-l", "--json").stdout)
+        self.assertEqual((answer["total"], answer["online"]), (2, 2))
+        first = next(o for o in answer["devices"] if o["name"] == "rpi1100")
+        self.assertEqual((first["site"], first["lan"], first["online"]), ("Royal Champagne, boiler room", f"{DEVICE_LAN}/24", True))
+
+    def test_an_offline_onsite_is_shown_with_when_it_was_last_seen(self) -> None:
+        self.onsite.background("tundev-agent").stop()
+        until("rpi1100 offline", lambda: not self.lab.daemons.device_list()["rpi1100"]["online"], 5, 0.05)
+        said = self.masterdev("-l").stdout
+        self.assertRegex(said, r"rpi1100 .*offline since 20\S+ \S+ UTC")
+        self.assertIn("2 onsites, 1 online", said)
+
+    def test_who_is_not_in_the_group_is_refused_with_a_reason(self) -> None:
+        done = self.master.run("masterdev", "-l", privileges=STRANGER, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"(?s)^masterdev: .+: .+\nmasterdev: .*rdv-operator")
+
+
+class Usage(LabCase):
+    def test_wrong_usage_is_exit_code_2_and_a_word_of_help(self) -> None:
+        for argv in ([], ["-x"], ["-l", "-o", "rpi1100"], ["-o", "UPPER CASE"], ["-o", "rpi1100", "-m", "L9"], ["-o", "rpi1100", "-t", "soon"]):
+            with self.subTest(argv=argv):
+                done = self.masterdev(*argv, check=False)
+                self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
+                self.assertRegex(done.stderr, "^masterdev: ")
+
+    def test_T_is_accepted(self) -> None:
+        self.assertEqual(self.masterdev("-T", "-l").returncode, 0)
+
+    def test_an_onsite_that_does_not_exist_is_refused_with_what_to_do(self) -> None:
+        with self.session("rpi9999") as session:
+            self.assert_ends(session, 1, "cannot open a session to rpi9999: .+", "masterdev -l")
+
+    def test_another_user_or_server_than_the_enrolled_one_is_wrong_usage(self) -> None:
+        self.assertEqual(self.masterdev("-u", "somebody", "-l", check=False).returncode, 2)
+        self.assertEqual(self.masterdev("-R", "198.51.100.99", "-l", check=False).returncode, 2)
+        self.assertEqual(self.masterdev("-u", "master", "-R", "203.0.113.10:443", "-l").returncode, 0)
+
+
+class Opening(LabCase):
+    def test_established_is_said_only_after_an_echo_through_the_whole_path(self) -> None:
+        with self.session() as session:
+            session.wait_established()
+            # Nothing more to wait for: the very first packet of the laptop goes through.
+            self.assertIn("1 received", self.laptop.run("ping", "-n", "-c1", "-W1", "192.168.1.50").stdout)
+
+    def test_an_offline_onsite_is_waited_for_and_connected_when_it_comes(self) -> None:
+        self.onsite.background("tundev-agent").stop()
+        until("rpi1100 offline", lambda: not self.lab.daemons.device_list()["rpi1100"]["online"], 5, 0.05)
+        with self.session() as session:
+            session.wait_output("offline since")
+            session.wait_output("waiting")
+            self.lab.daemons.start_device("onsite")
+            session.wait_established()
+            self.assert_reaches_camera()
+
+    def test_waiting_for_an_offline_onsite_ends_with_Ctrl_C(self) -> None:
+        self.onsite.background("tundev-agent").stop()
+        until("rpi1100 offline", lambda: not self.lab.daemons.device_list()["rpi1100"]["online"], 5, 0.05)
+        with self.session() as session:
+            session.wait_output("waiting")
+            session.press_ctrl_c()
+            self.assert_ends(session, 0)
+
+    def test_a_busy_onsite_says_by_whom_and_since_when(self) -> None:
+        self.open_session("rpi1100", master="master2")
+        with self.session("rpi1100") as session:
+            session.wait_output("master2", 10)
+            self.assertRegex(session.output, r"master2 .*since 20\d\d-\d\d-\d\d \d\d:\d\d UTC")
+            self.assertNotIn("established", session.output)
+
+    def test_without_the_laptop_plugged_in_it_says_what_to_do(self) -> None:
+        self.lab.unplug("master")
+        with self.session() as session:
+            self.assert_ends(session, 1, "cannot open a session to rpi1100", "plug")
+
+    def test_events_as_json_lines(self) -> None:
+        with self.session("rpi1100", "--json") as session:
+            session.wait_output('"established"')
+            session.press_ctrl_c()
+            session.wait_end()
+        lines = [json.loads(line) for line in re.findall(r"^\{.*\}$", session.output, re.MULTILINE)]
+        self.assertEqual([line["state"] for line in lines if line["state"] in ("established", "closed")], ["established", "closed"])
+
+
+class Ending(LabCase):
+    """Each way a session ends: the cause in words, the exit code, and the laptop told at once."""
+
+    def assert_over(self, master: str = "master") -> None:
+        until("the end of the session on the server", lambda: not self.sessions(), 20, 0.05)
+        self.assert_unreachable()
+        self.assertNotIn("rdv0", self.lab[master].run("ip", "-br", "link").stdout)
+        until("the end of the tunnel on the onsite", lambda: "rdv0" not in self.onsite.run("ip", "-br", "link").stdout, 20)
+
+    def test_by_Ctrl_C(self) -> None:
+        session = self.open_session()
+        session.press_ctrl_c()
+        self.assert_ends(session, 0, "session closed: the engineer ended it; .* received, .* sent in")
+        self.assert_over()
+
+    def test_by_SIGTERM(self) -> None:
+        session = self.open_session()
+        os.kill(session.pid, signal.SIGTERM)
+        self.assert_ends(session, 0, "session closed: ")
+        self.assert_over()
+
+    def test_by_a_terminal_that_is_closed(self) -> None:
+        session = self.open_session()
+        session.close_terminal()
+        session.wait_end()
+        self.assert_over()
+
+    def test_by_kill_9_of_masterdev(self) -> None:
+        session = self.open_session()
+        session.kill()
+        session.wait_end()
+        self.assert_over()
+
+    def test_by_its_time_limit(self) -> None:
+        session = self.open_session("rpi1100", "-t", "2")
+        established = time.monotonic()
+        self.assertRegex(session.output, r"until 20\S+ \S+ UTC")
+        self.assert_ends(session, 0, "session closed: its time is over")
+        self.assertAlmostEqual(time.monotonic() - established, 2, delta=1.0)
+        self.assert_over()
+
+    def test_by_unplugging_the_laptop(self) -> None:
+        session = self.open_session()
+        self.lab.unplug("master")
+        self.assert_ends(session, 1, "the laptop's network adapter was unplugged", "plug the laptop in again", seconds=5)
+        self.lab.plug("master")
+        self.setUp()
+        self.assert_over()
+
+    def test_by_the_cable_of_the_laptop(self) -> None:
+        session = self.open_session()
+        self.laptop.run("ip", "link", "set", "eth0", "down")
+        self.addCleanup(self.lab.unplug, "master")
+        self.assert_ends(session, 1, "the laptop's network cable was unplugged", seconds=5)
+
+    def test_by_the_administrator_of_the_server(self) -> None:
+        session = self.open_session()
+        self.rdvctl("session", "close", self.sessions()[0]["id"])
+        self.assert_ends(session, 1, "the administrator of the server closed it", seconds=3)
+        self.assert_over()
+
+    def test_by_the_customer(self) -> None:
+        session = self.open_session()
+        self.onsite.run("onsitedev", "close", privileges=OPERATOR)
+        self.assert_ends(session, 1, "the customer ended it", seconds=3)
+        self.assert_over()
+
+    def test_by_an_onsite_whose_agent_was_stopped(self) -> None:
+        session = self.open_session()
+        self.onsite.background("tundev-agent").stop()
+        self.assert_ends(session, 1, "the session to rpi1100 broke off: ", seconds=20)
+        self.assert_over()
+
+    def test_by_an_onsite_that_is_suddenly_silent(self) -> None:
+        session = self.open_session()
+        self.lab.cut("router-b")
+        self.assert_ends(session, 1, "the session to rpi1100 broke off: ", "no longer answers|connection .*broke", seconds=40)
+        self.lab.mend("router-b")
+        self.setUp()
+        self.assert_over()
+
+    def test_by_the_masters_own_line_being_cut(self) -> None:
+        session = self.open_session()
+        self.lab.cut("router-a")
+        self.assert_ends(session, 1, "the session to rpi1100 broke off: ", seconds=40)
+        self.assert_unreachable()
+
+    def test_by_the_service_of_the_master_being_killed(self) -> None:
+        session = self.open_session()
+        self.master.background("tundev-agent").kill()
+        self.assert_ends(session, 1, "the device's service stopped", seconds=5)
+        self.assert_unreachable()
+
+    def test_a_new_session_can_be_opened_at_once(self) -> None:
+        for _ in range(5):
+            with self.session() as session:
+                session.wait_established()
+                self.assert_reaches_camera()
+                session.press_ctrl_c()
+                self.assert_ends(session, 0)
+                self.assertFalse(is_alive(session.pid))
+
+
+class TwoAdapters(LabCase):
+    def test_the_first_is_used_and_the_second_is_named_in_a_warning(self) -> None:
+        log = self.master.background("tundev-netd")
+        before = len(log.log)
+        self.lab.plug("master", "usb1", "eth1")
+        self.addCleanup(self.lab.unplug, "master", "usb1", "eth1")
+        log.wait_log("usb1", 10, before)
+        self.assertRegex(log.log[before:], r"(?im)warn.*usb1")
+        self.open_session()
+        self.assert_reaches_camera()
+        try:
+            until("an address on usb1", lambda: "192.168." in self.master.run("ip", "-br", "addr", "show", "usb1").stdout, 1)
+        except LabError:
+            return
+        self.fail("the second adapter was set up, too")
