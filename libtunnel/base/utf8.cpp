@@ -20,7 +20,8 @@ std::size_t utf8_sequence_bytes(std::string_view text) {
 bool is_control_character(std::string_view sequence) {
   const auto first = static_cast<unsigned char>(sequence[0]);
   if (sequence.size() == 1) return first < 0x20 || first == 0x7f;
-  return first == 0xc2 && static_cast<unsigned char>(sequence[1]) < 0xa0;  // C1 is 0xc2 0x80 to 0xc2 0x9f
+  return first == 0xc2 &&
+         static_cast<unsigned char>(sequence[1]) < 0xa0;  // C1 is 0xc2 0x80 to 0xc2 0x9f
 }
 
 }  // namespace tunnel

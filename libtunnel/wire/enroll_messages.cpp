@@ -45,8 +45,8 @@ pb::Enroll to_pb(const Enroll& m) {
   pb::Enroll out;
   put(*out.mutable_secret(), m.secret);
   put(*out.mutable_csr(), m.csr);
-  out.set_hostname(m.hostname);
-  out.set_software(m.software);
+  out.set_hostname(to_plain_text(m.hostname, hostname_chars_max));
+  out.set_software(to_plain_text(m.software, hostname_chars_max));
   return out;
 }
 pb::Enrolled to_pb(const Enrolled& m) {
@@ -62,7 +62,7 @@ pb::Enrolled to_pb(const Enrolled& m) {
 pb::Refused to_pb(const EnrollRefused& m) {
   pb::Refused out;
   out.set_code(static_cast<std::uint32_t>(m.code));
-  out.set_text(m.text);
+  out.set_text(sendable_text(m.text));
   return out;
 }
 

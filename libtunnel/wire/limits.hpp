@@ -18,7 +18,7 @@ inline constexpr char alpn_end_to_end[] = "rdv-e2e/1";
 
 // --- framing ------------------------------------------------------------------------------------
 inline constexpr std::size_t header_bytes = 4;
-/// Control and enrolment messages: a Listing of 64 devices is the longest we send.
+/// Control and enrolment messages: a Listing of 32 devices is the longest we send.
 inline constexpr std::size_t control_payload_bytes_max = 64 * 1024;
 /// Inner handshake bytes in one frame of the outer TLS: one TLS record (RFC 8446, 5.1) and its overhead.
 inline constexpr std::size_t inner_payload_bytes_max = 16 * 1024 + 512;
@@ -42,7 +42,7 @@ inline constexpr std::size_t csr_bytes_max = 4 * 1024;
 inline constexpr std::size_t certificate_bytes_max = 8 * 1024;
 inline constexpr std::size_t dns_servers_max = 4;
 inline constexpr std::size_t allow_rules_max = 32;
-inline constexpr std::size_t listing_devices_max = 64;  ///< in one Listing frame
+inline constexpr std::size_t listing_devices_max = 32;  ///< in one Listing frame: fits however long their fields are
 inline constexpr std::size_t capabilities_max = 16;
 inline constexpr std::uint32_t session_seconds_max = 7 * 24 * 3600;
 

@@ -31,7 +31,7 @@ pb::Welcome to_pb(const Welcome& m) {
   out.set_system(m.system.str());
   out.set_role(static_cast<std::uint32_t>(m.role));
   out.set_name(m.name.str());
-  out.set_public_address(m.public_address);
+  out.set_public_address(to_plain_text(m.public_address, address_chars_max));
   return out;
 }
 Result<Welcome> from_pb(const pb::Welcome& in) {
@@ -81,9 +81,9 @@ pb::Listing to_pb(const Listing& m) {
   for (const auto& device : m.devices) {
     auto& entry = *out.add_devices();
     entry.set_name(device.name.str());
-    entry.set_site(device.site);
+    entry.set_site(to_plain_text(device.site, site_chars_max));
     put(*entry.mutable_info(), device.info);
-    entry.set_public_address(device.public_address);
+    entry.set_public_address(to_plain_text(device.public_address, address_chars_max));
     entry.set_online(device.online);
     entry.set_since(device.since);
     if (device.busy_with) entry.set_busy_with(device.busy_with->str());
@@ -139,7 +139,7 @@ pb::Waiting to_pb(const Waiting& m) {
   pb::Waiting out;
   out.set_request(m.request);
   out.set_code(static_cast<std::uint32_t>(m.code));
-  out.set_text(m.text);
+  out.set_text(sendable_text(m.text));
   out.set_since(m.since);
   return out;
 }
@@ -153,7 +153,7 @@ template <class PbRefusal>
 PbRefusal refusal_to_pb(RefusalCode code, const std::string& text) {
   PbRefusal out;
   out.set_code(static_cast<std::uint32_t>(code));
-  out.set_text(text);
+  out.set_text(sendable_text(text));
   return out;
 }
 pb::Refused to_pb(const Refused& m) {
@@ -180,7 +180,7 @@ Result<Offer> from_pb(const pb::Offer& in) {
   const auto master = Name::parse(in.master());
   if (!master) return master.error();
   const auto mode = take_mode(in.mode());
-  if (!mode || in.session() == 0) return Errc::bad_value;
+  if (!mode || in.session() == 0 || in.seconds() > session_seconds_max) return Errc::bad_value;
   Offer offer{in.session(), *master, *mode, in.seconds(), std::nullopt};
   if (in.has_master_lan()) {
     const auto lan = take_prefix(in.master_lan());
@@ -234,7 +234,7 @@ pb::Close to_pb(const Close& m) {
   pb::Close out;
   out.set_session(m.session);
   out.set_code(static_cast<std::uint32_t>(m.code));
-  out.set_text(m.text);
+  out.set_text(sendable_text(m.text));
   return out;
 }
 Result<Close> from_pb(const pb::Close& in) {
@@ -246,7 +246,7 @@ Result<Close> from_pb(const pb::Close& in) {
 pb::Goodbye to_pb(const Goodbye& m) {
   pb::Goodbye out;
   out.set_code(static_cast<std::uint32_t>(m.code));
-  out.set_text(m.text);
+  out.set_text(sendable_text(m.text));
   out.set_retry_after_ms(m.retry_after_ms);
   return out;
 }

@@ -3,6 +3,8 @@
 
 #include "rdv.pb.h"
 
+#include <google/protobuf/stubs/logging.h>
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -13,8 +15,15 @@ namespace tunnel::wire::proto {
 
 namespace pb = ::rdv::pb;
 
+/// protobuf writes what it dislikes about a peer's bytes to standard error, as often as the peer wants: keep it silent.
+inline void silence_protobuf() {
+  static auto* const before = ::google::protobuf::SetLogHandler(nullptr);
+  static_cast<void>(before);
+}
+
 template <class Pb>
 bool parse(Pb& out, ByteView payload) {
+  silence_protobuf();
   return out.ParseFromArray(payload.data(), static_cast<int>(payload.size()));
 }
 
@@ -24,6 +33,8 @@ Bytes frame_of(FrameType type, const Pb& message) {
 }
 
 inline void put(std::string& out, ByteView bytes) { out.assign(as_text(bytes)); }
+/// A sentence for a person, made such that the other end takes it.
+inline std::string sendable_text(std::string_view text) { return to_plain_text(text, text_chars_max); }
 
 template <std::size_t N>
 std::optional<std::array<std::byte, N>> take_array(const std::string& in) {
@@ -63,13 +74,16 @@ inline Result<std::optional<Name>> take_optional_name(const std::string& text) {
   return std::optional{*name};
 }
 
+/// Cut to what take_info() takes: a device with five DNS servers is not one that the server refuses for ever.
 inline void put(pb::Info& out, const Info& info) {
-  out.set_software(info.software);
-  out.set_hostname(info.hostname);
+  out.set_software(to_plain_text(info.software, hostname_chars_max));
+  out.set_hostname(to_plain_text(info.hostname, hostname_chars_max));
   if (info.lan) put(*out.mutable_lan(), *info.lan);
-  for (const auto server : info.dns) out.add_dns(server.value);
+  for (const auto server : std::span{info.dns}.first(std::min(info.dns.size(), dns_servers_max)))
+    out.add_dns(server.value);
   out.set_uplink(static_cast<std::uint32_t>(info.uplink));
-  for (const auto& word : info.capabilities) out.add_capabilities(word);
+  for (const auto& word : std::span{info.capabilities}.first(std::min(info.capabilities.size(), capabilities_max)))
+    out.add_capabilities(to_plain_text(word, hostname_chars_max));
 }
 inline Result<Info> take_info(const pb::Info& in) {
   const bool texts_fit = is_plain_text(in.software(), hostname_chars_max) &&

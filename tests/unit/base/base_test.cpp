@@ -5,13 +5,14 @@
 #include <boost/test/unit_test.hpp>
 
 #include <fcntl.h>
-
 #include <limits>
 
 namespace tunnel {
 namespace {
 
-bool is_open(int fd) { return ::fcntl(fd, F_GETFD) != -1; }
+bool is_open(int fd) {
+  return ::fcntl(fd, F_GETFD) != -1;
+}
 
 }  // namespace
 

@@ -1,4 +1,5 @@
 #include "base/bytes.hpp"
+
 #include "base/endian.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -36,7 +37,8 @@ BOOST_AUTO_TEST_CASE(a_number_comes_back_as_it_went) {
 
 BOOST_AUTO_TEST_CASE(hexadecimal_comes_back_as_bytes) {
   Bytes all;
-  for (int value = 0; value < 256; ++value) all.push_back(static_cast<std::byte>(value));
+  for (int value = 0; value < 256; ++value)
+    all.push_back(static_cast<std::byte>(value));
   const auto text = to_hex(all);
   BOOST_TEST(text.size() == 512);
   BOOST_TEST((from_hex(text) == all));

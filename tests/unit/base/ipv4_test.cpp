@@ -5,8 +5,12 @@
 namespace tunnel {
 namespace {
 
-Ipv4Prefix prefix(const char* text) { return Ipv4Prefix::parse(text).value(); }
-Ipv4Address address(const char* text) { return Ipv4Address::parse(text).value(); }
+Ipv4Prefix prefix(const char* text) {
+  return Ipv4Prefix::parse(text).value();
+}
+Ipv4Address address(const char* text) {
+  return Ipv4Address::parse(text).value();
+}
 
 }  // namespace
 
@@ -17,10 +21,35 @@ BOOST_AUTO_TEST_CASE(an_address_comes_back_as_it_was_written) {
 }
 
 BOOST_AUTO_TEST_CASE(only_dotted_quads_are_addresses) {
-  for (const auto* text :
-       {"", ".", "1", "1.2", "1.2.3", "1.2.3.", "1.2.3.4.", "1.2.3.4.5", ".1.2.3.4", "1..2.3", "1.2.3.256", "256.1.1.1",
-        "1.2.3.4294967296", "1.2.3.99999999999999999999", "1.2.3.-4", "1.2.3.+4", "01.2.3.4", "1.2.3.04", "1.2.3.00", " 1.2.3.4",
-        "1.2.3.4 ", "1.2.3.4\n", "0x1.2.3.4", "1.2.3.a", "1,2,3,4", "::1", "1.2.3.4/24", "a.b.c.d", "1.2.3.4x"})
+  for (const auto* text : {"",
+                           ".",
+                           "1",
+                           "1.2",
+                           "1.2.3",
+                           "1.2.3.",
+                           "1.2.3.4.",
+                           "1.2.3.4.5",
+                           ".1.2.3.4",
+                           "1..2.3",
+                           "1.2.3.256",
+                           "256.1.1.1",
+                           "1.2.3.4294967296",
+                           "1.2.3.99999999999999999999",
+                           "1.2.3.-4",
+                           "1.2.3.+4",
+                           "01.2.3.4",
+                           "1.2.3.04",
+                           "1.2.3.00",
+                           " 1.2.3.4",
+                           "1.2.3.4 ",
+                           "1.2.3.4\n",
+                           "0x1.2.3.4",
+                           "1.2.3.a",
+                           "1,2,3,4",
+                           "::1",
+                           "1.2.3.4/24",
+                           "a.b.c.d",
+                           "1.2.3.4x"})
     BOOST_TEST(!Ipv4Address::parse(text), "taken: " << text);
   BOOST_TEST(!Ipv4Address::parse(std::string_view{"1.2.3.4\0", 8}));
 }
@@ -34,14 +63,16 @@ BOOST_AUTO_TEST_CASE(a_prefix_keeps_its_host_bits_until_asked_for_the_network) {
 }
 
 BOOST_AUTO_TEST_CASE(only_lengths_of_0_to_32_make_prefixes) {
-  for (const auto* text : {"1.2.3.4/", "1.2.3.4/33", "1.2.3.4/-1", "1.2.3.4/024", "1.2.3.4/1/2", "/24", "1.2.3/24", "1.2.3.4/ 8",
-                           "1.2.3.4/8 ", "1.2.3.4/4294967328", "1.2.3.4/255.0.0.0", "1.2.3.4//8"})
+  for (const auto* text :
+       {"1.2.3.4/", "1.2.3.4/33", "1.2.3.4/-1", "1.2.3.4/024", "1.2.3.4/1/2", "/24", "1.2.3/24",
+        "1.2.3.4/ 8", "1.2.3.4/8 ", "1.2.3.4/4294967328", "1.2.3.4/255.0.0.0", "1.2.3.4//8"})
     BOOST_TEST(!Ipv4Prefix::parse(text), "taken: " << text);
 }
 
 BOOST_AUTO_TEST_CASE(every_length_contains_its_first_and_last_address_and_no_neighbour) {
   for (unsigned length = 1; length <= 32; ++length) {
-    const Ipv4Prefix network = Ipv4Prefix{address("172.16.99.201"), static_cast<std::uint8_t>(length)}.network();
+    const Ipv4Prefix network =
+        Ipv4Prefix{address("172.16.99.201"), static_cast<std::uint8_t>(length)}.network();
     const std::uint32_t first = network.address.value;
     const std::uint32_t last = first | ~network.mask();
     BOOST_TEST(network.contains({first}));
