@@ -26,11 +26,13 @@ struct LinkEvent {
 
 /// Hears of links, IPv4 addresses and IPv4 routes. Not thread safe.
 ///
-/// Make it before reading the state with Netlink, so that nothing falls in between.
+/// The kernel is silent about IPv4 routes that go because their link went down or away: a link
+/// event means that routes may have changed, too. Make it before reading the state with Netlink, so
+/// that nothing falls in between.
 class LinkMonitor {
  public:
-  static constexpr std::size_t datagrams_max =
-      64;  ///< read per call, so that a flood does not stop the caller
+  /// Read per call, so that a flood does not stop the caller.
+  static constexpr std::size_t datagrams_max = 64;
 
   /// @throws NetError
   LinkMonitor();

@@ -101,10 +101,10 @@ std::string changes_since(const std::string& before) {
 }
 
 VethPair::VethPair(const std::string& a, const std::string& b) : name{a} {
-  run(fmt::format(
-      "ip link add {0} type veth peer name {1} && ip link set {0} addrgenmode none up &&"
-      "ip link set {1} addrgenmode none up",
-      a, b));
+  run(
+      fmt::format("ip link add {0} type veth peer name {1} && ip link set {0} up &&"
+                  "ip link set {1} up",
+                  a, b));
 }
 
 VethPair::~VethPair() {

@@ -3,6 +3,7 @@
 #include "component/net/support.hpp"
 #include "net/link.hpp"
 #include "net/net_error.hpp"
+#include "net/sysctl.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <linux/if_tun.h>
@@ -61,6 +62,7 @@ BOOST_AUTO_TEST_CASE(it_has_the_header_it_promises_and_does_not_block) {
 }
 
 BOOST_AUTO_TEST_CASE(no_ipv6_is_spoken_into_the_tunnel) {
+  const Sysctl ipv6_for_all{{.key = "ipv6/conf/default/disable_ipv6", .value = "0"}};
   Netlink netlink;
   const TunDevice device{netlink};
   const Link link{netlink, {.name = device.name()}};
