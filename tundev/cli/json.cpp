@@ -71,7 +71,7 @@ std::string json_enrolment(const Enrolment& enrolment, std::string_view server) 
 }
 
 std::string json_event(const SessionEvent& event, std::string_view onsite) {
-  Json json{{"event", event.state_word}, {"onsite", onsite}, {"id", event.id}};
+  Json json{{"state", event.state_word}, {"onsite", onsite}, {"id", event.id}};
   switch (event.state) {
     case SessionState::waiting:
       json["reason"] = event.reason;
@@ -103,7 +103,7 @@ std::string json_event(const SessionEvent& event, std::string_view onsite) {
 }
 
 std::string json_complaint(const Complaint& complaint, std::string_view code) {
-  return line({{"event", "error"},
+  return line({{"state", "error"},
                {"code", code},
                {"what", complaint.what},
                {"why", complaint.why},

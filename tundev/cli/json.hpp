@@ -18,9 +18,9 @@ std::string json_status(const AgentStatus& status);
 std::string json_customer_view(const AgentStatus& status,
                                const std::vector<RunningSession>& sessions);
 std::string json_enrolment(const Enrolment& enrolment, std::string_view server);
-/// {"event": "established", "onsite": "rpi1100", ...}: a SessionChanged of `masterdev -o --json`.
+/// {"state": "established", "onsite": "rpi1100", ...}: a SessionChanged of `masterdev -o --json`.
 std::string json_event(const SessionEvent& event, std::string_view onsite);
-/// {"event": "error", "code": "not_connected", "what": ..., "why": ..., "next": ...}
+/// {"state": "error", "code": "not_connected", "what": ..., "why": ..., "next": ...}
 std::string json_complaint(const Complaint& complaint, std::string_view code);
 
 /// The word for programs of a D-Bus error's name: "org.rdv.Error.NotConnected" -> "not_connected".

@@ -91,7 +91,7 @@ int run(int argc, char** argv) {
   app.add_flag("--json", json, "one JSON object per line");
   app.fallthrough();  // --json also behind the sub-command
   app.add_subcommand("status", "who is connected, since when, how much was sent (the default)");
-  auto* stop_command = app.add_subcommand("stop", "end the session");
+  auto* stop_command = app.add_subcommand("stop", "end the session")->alias("close");
   stop_command->add_option("session", session, "only this one; default: every session")
       ->type_name("SESSION");
   app.require_subcommand(0, 1);

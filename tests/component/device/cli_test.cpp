@@ -171,13 +171,13 @@ BOOST_FIXTURE_TEST_CASE(a_session_that_breaks_off_is_a_failure, Willing) {
 
 BOOST_FIXTURE_TEST_CASE(every_event_is_a_json_line, Willing) {
   Command open{MASTERDEV, {"-o", "rpi1100", "--json"}};
-  BOOST_TEST(json::parse(*open.line())["event"] == "opening");
+  BOOST_TEST(json::parse(*open.line())["state"] == "opening");
   BOOST_TEST(json::parse(*open.line())["open_ms"] == 43.0);
   agent->say(id, "closed", closed_facts("peer_lost", "gone", true));
   const auto closed = json::parse(*open.line());
   BOOST_TEST(closed["code"] == "peer_lost");
   BOOST_TEST(closed["rx_bytes"] == 12'300'000);
-  BOOST_TEST(json::parse(*open.line())["event"] == "error");
+  BOOST_TEST(json::parse(*open.line())["state"] == "error");
   BOOST_TEST(open.exit_code() == 1);
 }
 
@@ -187,7 +187,7 @@ BOOST_FIXTURE_TEST_CASE(debug_output_goes_to_standard_error, Willing) {
   open.line();
   open.send(SIGINT);
   BOOST_TEST(open.exit_code() == 0);
-  BOOST_TEST(says(open, "\"event\":\"established\""));
+  BOOST_TEST(says(open, "\"state\":\"established\""));
   BOOST_TEST(says(open, "debug: closing: Ctrl-C"));
 }
 

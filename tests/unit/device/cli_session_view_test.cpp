@@ -125,7 +125,7 @@ BOOST_AUTO_TEST_CASE(a_second_establishing_is_a_reconnection) {
 
 BOOST_AUTO_TEST_CASE(every_event_is_one_json_object_with_its_facts) {
   const auto json = nlohmann::json::parse(json_event(established(), "rpi1100"));
-  BOOST_TEST(json["event"] == "established");
+  BOOST_TEST(json["state"] == "established");
   BOOST_TEST(json["onsite"] == "rpi1100");
   BOOST_TEST(json["lan"] == "192.168.1.10/24");
   BOOST_TEST(json["open_ms"] == 43.0);
