@@ -7,9 +7,10 @@ namespace tunnel::net {
 /// The table `inet rdv_guard`: default drop for whatever touches a tunnel, standing even when netd
 /// does not.
 ///
-///   forward hook: drop what comes in or goes out by rdv* or by one of `extremities`,   } unless
-///   the packet carries input hook:   drop what comes in by rdv* for this machine itself, }
-///   permit_mark/permit_mask
+/// - forward hook: drop what comes in or goes out by rdv* or by one of `extremities`;
+/// - input hook: drop what comes in by rdv* for this machine itself;
+///
+/// unless the packet carries permit_mark under permit_mask.
 ///
 /// Its chains have priority `guard_priority`. The session's own table (NftTable) sets the mark on
 /// what it permits, in forward and input chains of priority `permit_priority`:

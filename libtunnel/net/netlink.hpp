@@ -13,17 +13,15 @@ namespace tunnel::net {
 struct LinkInfo {
   int index = 0;
   std::string name;
-  std::string mac;   ///< "02:00:00:00:00:01"; "" when it has none
-  std::string kind;  ///< "veth", "bridge", "tun", …; "" for hardware
-  std::string
-      bus;  ///< where the hardware hangs: "usb", "pci", "virtio"; "" when virtual or unknown
+  std::string mac;    ///< "02:00:00:00:00:01"; "" when it has none
+  std::string kind;   ///< "veth", "bridge", "tun", …; "" for hardware
+  std::string bus;    ///< of the hardware: "usb", "pci", "virtio"; "" when virtual or unknown
   std::string alias;  ///< free text somebody gave it
   int hardware = 0;   ///< ARPHRD_ value: 1 Ethernet, 772 loopback, 65534 TUN, 512 PPP
   int mtu_bytes = 0;
   int master_index = 0;  ///< the bridge or bond it is a port of; 0 for none
   bool up = false;       ///< switched on (IFF_UP)
-  bool carrier =
-      false;  ///< a cable with something at its other end (IFF_LOWER_UP); false while not up
+  bool carrier = false;  ///< there is something at the cable's other end; false while not up
 
   friend bool operator==(const LinkInfo&, const LinkInfo&) = default;
 };

@@ -16,8 +16,8 @@ struct RuleInfo {
   std::string iif;               ///< "": any
   std::optional<Ipv4Prefix> to;  ///< nothing: anywhere
   std::uint8_t protocol = 0;
-  bool plain =
-      true;  ///< nothing but the fields above selects packets, and the action is "lookup table"
+  /// Nothing but the fields above selects packets, and the action is "lookup table".
+  bool plain = true;
 };
 
 std::vector<RuleInfo> list_rules(Netlink& netlink);
