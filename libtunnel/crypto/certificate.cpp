@@ -7,7 +7,9 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 
 namespace tunnel::crypto {
 namespace {
@@ -82,11 +84,23 @@ bool is_ip_address(const std::string& host) {
   return ::inet_pton(AF_INET, host.c_str(), parsed.data()) == 1 || ::inet_pton(AF_INET6, host.c_str(), parsed.data()) == 1;
 }
 
+/// What may stand behind "DNS:" in X509V3_EXT_conf_nid()'s little language, where a comma begins the next name.
+bool is_host_name(const std::string& host) {
+  const auto allowed = [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '.'; };
+  return !host.empty() && host.size() <= 253 && std::all_of(host.begin(), host.end(), allowed);
+}
+
+std::string alternative_name(const std::string& host) {
+  if (is_ip_address(host)) return "IP:" + host;
+  if (!is_host_name(host)) throw CryptoError{"name a server that is neither a host name nor an address: " + host};
+  return "DNS:" + host;
+}
+
 }  // namespace
 
 Certificate Certificate::from_pem(std::string_view pem) {
   const BioHandle bio{::BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))};
-  CertificateHandle certificate{::PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)};
+  CertificateHandle certificate{::PEM_read_bio_X509(bio.get(), nullptr, no_passphrase, nullptr)};
   if (!certificate) throw CryptoError{"read a certificate"};
   return Certificate{std::move(certificate)};
 }
@@ -115,9 +129,9 @@ Result<wire::Identity> Certificate::identity_of(X509* certificate) {
       ::X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr))};
   for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {
     int type = 0;
-    const auto* value = static_cast<const ASN1_STRING*>(
-        ::GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names.get(), i), &type));
+    const void* name = ::GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names.get(), i), &type);
     if (type != GEN_URI) continue;
+    const auto* value = static_cast<const ASN1_STRING*>(name);
     return wire::Identity::parse_uri({reinterpret_cast<const char*>(::ASN1_STRING_get0_data(value)),
                                       static_cast<std::size_t>(::ASN1_STRING_length(value))});
   }
@@ -172,6 +186,7 @@ Authority Authority::create(UnixSeconds now) {
 Authority Authority::load(std::string_view key_pem, std::string_view certificate_pem) {
   auto key = Key::private_from_pem(key_pem);
   auto certificate = Certificate::from_pem(certificate_pem);
+  if (::X509_check_ca(certificate.get()) != 1) throw CryptoError{"use a certificate that is no CA's to issue others"};
   if (key.hash() != certificate.key_hash()) throw CryptoError{"the CA's key does not belong to its certificate"};
   return {std::move(key), std::move(certificate)};
 }
@@ -184,6 +199,7 @@ Certificate Authority::issue_device(const Key& key, const wire::Identity& identi
   add_extension(certificate.get(), issuer, NID_key_usage, "critical,digitalSignature");
   add_extension(certificate.get(), issuer, NID_ext_key_usage, "clientAuth,serverAuth");
   add_extension(certificate.get(), issuer, NID_subject_alt_name, "URI:" + identity.uri());
+  add_extension(certificate.get(), issuer, NID_authority_key_identifier, "keyid");
   sign_with(certificate.get(), issuer, key_);
   return Certificate{std::move(certificate)};
 }
@@ -192,11 +208,12 @@ Certificate Authority::issue_server(const Key& key, const std::vector<std::strin
   auto certificate = start_certificate({"RDV server", key.get(), now - one_day, now + server_seconds});
   auto* issuer = certificate_.get();
   std::string names = "URI:" + std::string{server_uri};
-  for (const auto& host : hosts) names += (is_ip_address(host) ? ",IP:" : ",DNS:") + host;
+  for (const auto& host : hosts) names += ',' + alternative_name(host);
   add_extension(certificate.get(), issuer, NID_basic_constraints, "critical,CA:FALSE");
   add_extension(certificate.get(), issuer, NID_key_usage, "critical,digitalSignature");
   add_extension(certificate.get(), issuer, NID_ext_key_usage, "serverAuth");
   add_extension(certificate.get(), issuer, NID_subject_alt_name, names);
+  add_extension(certificate.get(), issuer, NID_authority_key_identifier, "keyid");
   sign_with(certificate.get(), issuer, key_);
   return Certificate{std::move(certificate)};
 }

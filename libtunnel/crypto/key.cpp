@@ -1,6 +1,7 @@
 #include "crypto/key.hpp"
 
 #include <openssl/bio.h>
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/pem.h>
 
@@ -30,10 +31,13 @@ Key checked(KeyHandle key, const char* attempted) {
 
 bool is_p256(EVP_PKEY* key) {
   char group[32] = {};
+  char encoding[32] = {};
   std::size_t length = 0;
+  // A curve spelt out in numbers has no place in a certificate (RFC 5480, 2.1.1), even when it is this one.
   return ::EVP_PKEY_get_base_id(key) == EVP_PKEY_EC &&
-         ::EVP_PKEY_get_group_name(key, group, sizeof group, &length) == 1 &&
-         std::string_view{group} == "prime256v1";
+         ::EVP_PKEY_get_group_name(key, group, sizeof group, &length) == 1 && std::string_view{group} == "prime256v1" &&
+         ::EVP_PKEY_get_utf8_string_param(key, OSSL_PKEY_PARAM_EC_ENCODING, encoding, sizeof encoding, &length) == 1 &&
+         std::string_view{encoding} == OSSL_PKEY_EC_ENCODING_GROUP;
 }
 
 Key Key::generate() {
@@ -43,12 +47,12 @@ Key Key::generate() {
 }
 
 Key Key::private_from_pem(std::string_view pem) {
-  return checked(KeyHandle{::PEM_read_bio_PrivateKey(memory_bio(pem).get(), nullptr, nullptr, nullptr)},
+  return checked(KeyHandle{::PEM_read_bio_PrivateKey(memory_bio(pem).get(), nullptr, no_passphrase, nullptr)},
                  "read an ECDSA P-256 private key");
 }
 
 Key Key::public_from_pem(std::string_view pem) {
-  return checked(KeyHandle{::PEM_read_bio_PUBKEY(memory_bio(pem).get(), nullptr, nullptr, nullptr)},
+  return checked(KeyHandle{::PEM_read_bio_PUBKEY(memory_bio(pem).get(), nullptr, no_passphrase, nullptr)},
                  "read an ECDSA P-256 public key");
 }
 

@@ -28,6 +28,9 @@ class CryptoError : public std::runtime_error {
   explicit CryptoError(const std::string& attempted);
 };
 
+/// For PEM_read_bio_*: an encrypted file is an error, not a question at somebody's terminal (pem_password_cb(3)).
+inline int no_passphrase(char*, int, int, void*) { return -1; }
+
 /// OpenSSL's queued reasons as one line, oldest first; the queue is empty afterwards.
 std::string drain_reasons();
 

@@ -4,6 +4,11 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
+#if defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 #include <algorithm>
 #include <cstring>
 
@@ -20,7 +25,6 @@ struct TlsContext::PeerCheck {
 namespace {
 
 constexpr char groups[] = "X25519:P-256";
-constexpr char ciphers[] = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256";
 constexpr char exporter_label[] = "EXPORTER-rdv-confirm";
 
 bool has_uri(X509* certificate, std::string_view uri) {
@@ -28,11 +32,12 @@ bool has_uri(X509* certificate, std::string_view uri) {
       ::X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr))};
   for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {
     int type = 0;
-    const auto* value = static_cast<const ASN1_STRING*>(
-        ::GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names.get(), i), &type));
-    const auto* text = reinterpret_cast<const char*>(::ASN1_STRING_get0_data(value));
-    if (type == GEN_URI && uri == std::string_view{text, static_cast<std::size_t>(::ASN1_STRING_length(value))})
-      return true;
+    const void* value = ::GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names.get(), i), &type);
+    if (type != GEN_URI) continue;  // only then it is a string
+    const auto* text = static_cast<const ASN1_STRING*>(value);
+    const std::string_view found{reinterpret_cast<const char*>(::ASN1_STRING_get0_data(text)),
+                                 static_cast<std::size_t>(::ASN1_STRING_length(text))};
+    if (found == uri) return true;
   }
   return false;
 }
@@ -97,31 +102,49 @@ int refuse_without_alpn(SSL* ssl, int* alert, void*) {
 
 }  // namespace
 
-namespace {
-
-int check_index() {
-  static const int index = ::SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+/// The slot of an SSL_CTX for what we know of its peer; freed with the SSL_CTX, that is with its last SSL.
+int TlsContext::check_index() {
+  static const int index = SSL_CTX_get_ex_new_index(
+      0, nullptr, nullptr, nullptr,
+      [](void*, void* check, CRYPTO_EX_DATA*, int, long, void*) { delete static_cast<PeerCheck*>(check); });
   return index;
 }
-
-}  // namespace
 
 TlsContext::TlsContext(bool is_server)
     : context_{::SSL_CTX_new(is_server ? ::TLS_server_method() : ::TLS_client_method())},
       is_server_{is_server},
-      check_{new PeerCheck, [](PeerCheck* check) { delete check; }} {
+      check_{nullptr} {
   auto* context = context_.get();
   if (context == nullptr) throw CryptoError{"make a TLS context"};
+  auto check = std::make_unique<PeerCheck>();
+  if (::SSL_CTX_set_ex_data(context, check_index(), check.get()) != 1) throw CryptoError{"make a TLS context"};
+  check_ = check.release();
   ::SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
-  ::SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+  ::SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                     // The server's order counts, but ChaCha20 when the client wants it first.
+                                     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
   ::SSL_CTX_set_num_tickets(context, 0);
   ::SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   ::SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
   ::SSL_CTX_set_read_ahead(context, 0);
   ::SSL_CTX_set_max_cert_list(context, 2 * static_cast<long>(wire::certificate_bytes_max));
-  if (::SSL_CTX_set_ciphersuites(context, ciphers) != 1 || ::SSL_CTX_set1_groups_list(context, groups) != 1)
+  if (::SSL_CTX_set_ciphersuites(context, cipher_suites(has_aes_instructions())) != 1 || ::SSL_CTX_set1_groups_list(context, groups) != 1)
     throw CryptoError{"choose TLS ciphers and groups"};
-  ::SSL_CTX_set_ex_data(context, check_index(), check_.get());
+}
+
+const char* cipher_suites(bool has_aes_instructions) {
+  return has_aes_instructions ? "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256"
+                              : "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256";
+}
+
+bool has_aes_instructions() {
+#if defined(__aarch64__)
+  return (::getauxval(AT_HWCAP) & HWCAP_AES) != 0;
+#elif defined(__x86_64__) || defined(__i386__)
+  return __builtin_cpu_supports("aes") != 0;
+#else
+  return false;
+#endif
 }
 
 namespace {
@@ -214,7 +237,7 @@ static int verify_pinned(X509_STORE_CTX* store, void* argument) {
     }
     return good;
   }
-  ::X509_STORE_CTX_set_error(store, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN);
+  ::X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_UNTRUSTED);
   return 0;
 }
 
@@ -280,7 +303,26 @@ Hash exporter_key(SSL* ssl) {
   return key;
 }
 
+namespace {
+
+/// "tlsv1 alert unknown ca" as a person wants it; "" when `code` is no alert.
+std::string alert_of_peer(unsigned long code) {
+  constexpr std::string_view mark = "alert ";
+  if (ERR_GET_LIB(code) != ERR_LIB_SSL || ERR_GET_REASON(code) < SSL_AD_REASON_OFFSET) return {};
+  const char* reason = ::ERR_reason_error_string(code);
+  if (reason == nullptr) return "alert " + std::to_string(ERR_GET_REASON(code) - SSL_AD_REASON_OFFSET) + " from the peer";
+  std::string_view name{reason};
+  if (const auto at = name.find(mark); at != std::string_view::npos) name.remove_prefix(at + mark.size());
+  return std::string{name} + " (alert from the peer)";
+}
+
+}  // namespace
+
 std::string tls_failure(SSL* ssl) {
+  if (auto alert = alert_of_peer(::ERR_peek_error()); !alert.empty()) {
+    drain_reasons();
+    return alert;
+  }
   const long verdict = ::SSL_get_verify_result(ssl);
   if (verdict == X509_V_ERR_APPLICATION_VERIFICATION) {
     drain_reasons();

@@ -13,9 +13,10 @@ struct Credentials {
   const Certificate& certificate;
 };
 
-/// TLS 1.3 contexts as DESIGN 3 and 4 want them: X25519 first, no tickets, no PSK, no 0-RTT, no renegotiation, read-ahead off,
-/// quiet shutdown, SSL_MODE_RELEASE_BUFFERS, partial writes. A peer's certificate is verified against `ca` alone; dates are
-/// checked against the system clock unless `check_dates` is false (DESIGN 3, wrong clocks). SSL on the file descriptor.
+/// TLS 1.3 contexts as DESIGN 3 and 4 want them: X25519 first, ChaCha20 when either end has no AES instructions, no tickets,
+/// no PSK, no 0-RTT, no renegotiation, read-ahead off, SSL_MODE_RELEASE_BUFFERS, partial writes. A peer's certificate is
+/// verified against `ca` alone; dates are checked against the system clock unless `check_dates` is false (DESIGN 3, wrong
+/// clocks). SSL on the file descriptor. An SSL may outlive the TlsContext it was made by.
 ///
 /// @throws CryptoError
 class TlsContext {
@@ -41,12 +42,19 @@ class TlsContext {
   static bool accepts_leaf(SSL_CTX* context, X509* leaf);
 
  private:
+  struct PeerCheck;
   explicit TlsContext(bool is_server);
+  static int check_index();
+
   SslContextHandle context_;
   bool is_server_;
-  struct PeerCheck;
-  std::unique_ptr<PeerCheck, void (*)(PeerCheck*)> check_;  ///< read by the verify callbacks: outlive every SSL made here
+  PeerCheck* check_;  ///< owned by the SSL_CTX: the verify callbacks read it as long as one of its SSLs lives
 };
+
+/// Our cipher suites, best first, for SSL_CTX_set_ciphersuites().
+const char* cipher_suites(bool has_aes_instructions);
+/// Whether this CPU computes AES itself (a Raspberry Pi 4 does not: ChaCha20 is then several times faster).
+bool has_aes_instructions();
 
 /// What a finished handshake showed.
 std::string negotiated_alpn(SSL* ssl);
