@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "net/net_error.hpp"
+#include "netd/filter_text.hpp"
 
 namespace device {
 namespace {
@@ -33,9 +34,26 @@ GuardedPort::~GuardedPort() {
   }
 }
 
+NoWay::NoWay(const std::string& port, const tunnel::Ipv4Prefix& laptop)
+    : closed_{no_way_filter(port, laptop)}, table_{{.name = port_table, .body = closed_}} {}
+
+void NoWay::open() {
+  table_.replace("");
+}
+
+void NoWay::shut() noexcept {
+  try {
+    table_.replace(closed_);
+  } catch (const std::exception& error) {
+    tunnel::log::warn("cannot tell the laptop that there is no way",
+                      {tunnel::log::reason(error.what())});
+  }
+}
+
 ExtremityNetwork::ExtremityNetwork(net::Netlink& netlink, const std::string& port,
                                    const tunnel::Ipv4Prefix& ours, const std::string& journal)
     : guard{port},
+      no_way{port, ours},
       dead_end{netlink,
                {.table = laptop_table,
                 .type = net::Route::Type::unreachable,

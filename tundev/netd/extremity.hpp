@@ -3,6 +3,7 @@
 #include "net/guard_table.hpp"
 #include "net/ip_rule.hpp"
 #include "net/local_rule.hpp"
+#include "net/nft_table.hpp"
 #include "net/route.hpp"
 #include "net/sysctl.hpp"
 
@@ -27,6 +28,32 @@ class GuardedPort {
   GuardedPort(GuardedPort&&) = delete;
 };
 
+/// Tells the laptop that there is no way, unless a session has opened one.
+class NoWay {
+ public:
+  /// @throws net::NetError
+  NoWay(const std::string& port, const tunnel::Ipv4Prefix& laptop);
+  /// @throws net::NetError; then all is as before
+  void open();
+  void shut() noexcept;
+
+ private:
+  std::string closed_;
+  net::NftTable table_;
+};
+
+/// Lets the laptop's packets on to its routing table as long as this object lives.
+class OpenWay {
+ public:
+  /// @throws net::NetError
+  explicit OpenWay(NoWay& way) : way_{way} { way_.open(); }
+  ~OpenWay() { way_.shut(); }
+  OpenWay(OpenWay&&) = delete;
+
+ private:
+  NoWay& way_;
+};
+
 /// What a laptop's port changes in a master's kernel; a step that throws undoes those above it. The
 /// guard and the dead end stand before anything could be forwarded, and fall after it.
 struct ExtremityNetwork {
@@ -37,7 +64,8 @@ struct ExtremityNetwork {
                    const tunnel::Ipv4Prefix& address, const std::string& journal);
 
   GuardedPort guard;
-  net::Route dead_end;     ///< without a session: ICMP unreachable, never silence, never a leak
+  NoWay no_way;            ///< without a session: ICMP unreachable, never silence
+  net::Route dead_end;     ///< and never a leak, also when we are dead
   net::IpRule to_us;       ///< the laptop reaches this machine by its address on the port only
   net::IpRule elsewhere;   ///< and all else by the laptop's table
   net::LocalRule others;   ///< addresses of ours that the customer's LAN has, too

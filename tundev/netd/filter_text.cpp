@@ -57,6 +57,16 @@ std::string permit_rules(const SessionSetup& setup, tunnel::Ipv4Address self,
 
 }  // namespace
 
+std::string no_way_filter(const std::string& port, const tunnel::Ipv4Prefix& laptop) {
+  return fmt::format(
+      R"(chain prerouting {{
+  type filter hook prerouting priority filter; policy accept;
+  iifname "{}" ip daddr != {{ {}, 224.0.0.0/4, 255.255.255.255 }} reject with icmp type host-unreachable
+}}
+)",
+      port, laptop.network().str());
+}
+
 std::string master_filter(const std::string& port, const tunnel::Ipv4Prefix& laptop,
                           const std::string& tunnel) {
   return fmt::format(

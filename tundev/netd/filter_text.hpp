@@ -11,6 +11,15 @@ namespace device {
 /// Name of the table; family ip.
 inline constexpr const char* session_table = "rdv_session";
 
+/// Name of the table that answers the laptop while no session runs; family ip.
+inline constexpr const char* port_table = "rdv_port";
+
+/// A master without a session: whatever the laptop sends beyond us is answered with ICMP "host
+/// unreachable". The dead end in its routing table would do the same, but not for long: there the
+/// kernel takes two of one allowance per answer (ip_error() and icmp_send(), Linux 6.1), so that
+/// after five answers a sender of one packet per second never gets another.
+std::string no_way_filter(const std::string& port, const tunnel::Ipv4Prefix& laptop);
+
 /// A master: the laptop may go into the tunnel and gets its answers; nobody else may, nor may the
 /// customer's LAN begin anything. The laptop is masqueraded by our end of the tunnel.
 ///

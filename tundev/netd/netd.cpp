@@ -100,11 +100,13 @@ Netd::Opened Netd::open_session(std::uint64_t id, const SessionRequest& request,
     throw RequestError{"Busy", fmt::format("session {} is open here already",
                                            tunnel::format_session_id(session_->id))};
   apply_guard();
-  session_ = role_ == Role::master ? make_master(id, setup) : make_onsite(id, setup);
-  session_->owner = owner;
-  if (role_ == Role::master) port_->dns().ask(setup.dns, tun().name());
-  log::info("session set up", {log::session(id), log::link(tun().name())});
-  return {tun().fd(), tun().name()};
+  auto session = role_ == Role::master ? make_master(id, setup) : make_onsite(id, setup);
+  session.owner = owner;
+  const auto& tun = tun_of(session);
+  if (role_ == Role::master) port_->dns().ask(setup.dns, tun.name());
+  session_ = std::move(session);
+  log::info("session set up", {log::session(id), log::link(tun.name())});
+  return {tun.fd(), tun.name()};
 }
 
 void Netd::close_session(std::uint64_t id) {
@@ -121,7 +123,8 @@ Netd::Session Netd::make_master(std::uint64_t id, const SessionSetup& setup) {
                        "there is no laptop: connect it to this device's USB-Ethernet adapter"};
   return {id,
           {},
-          std::make_unique<MasterNetwork>(netlink_, setup, port_->port()->name, port_->address())};
+          std::make_unique<MasterNetwork>(netlink_, setup, port_->port()->name, port_->address(),
+                                          port_->network())};
 }
 
 Netd::Session Netd::make_onsite(std::uint64_t id, const SessionSetup& setup) {
@@ -137,10 +140,10 @@ Netd::Session Netd::make_onsite(std::uint64_t id, const SessionSetup& setup) {
                                           sysctl_journal(config_.runtime_dir))};
 }
 
-const net::TunDevice& Netd::tun() const {
+const net::TunDevice& Netd::tun_of(const Session& session) {
   return std::visit(
       [](const auto& network) -> const net::TunDevice& { return network->tunnel.tun; },
-      session_->network);
+      session.network);
 }
 
 void Netd::end_session(const std::string& reason) {

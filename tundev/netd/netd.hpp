@@ -80,7 +80,7 @@ class Netd {
 
   Session make_master(std::uint64_t id, const SessionSetup& setup);
   Session make_onsite(std::uint64_t id, const SessionSetup& setup);
-  const net::TunDevice& tun() const;
+  static const net::TunDevice& tun_of(const Session& session);
   void end_session(const std::string& reason);
   void apply_guard();
   void watch_kernel();

@@ -21,7 +21,7 @@ auto answer(Method method) {
     return method();
   } catch (const RequestError& error) {
     throw refuse(error.name(), error.what());
-  } catch (const std::system_error& error) {  // net::NetError among them
+  } catch (const std::runtime_error& error) {  // net::NetError, or what the file system refuses
     throw refuse("Kernel", error.what());
   }
 }

@@ -136,7 +136,7 @@ void PortKeeper::set_up(const net::LinkInfo& link) {
                     {log::link(active_->port.name), log::address(address_.str())});
           events_.ready(active_->port);
         });
-  } catch (const std::system_error& error) {  // NetError and what the file system refuses
+  } catch (const std::runtime_error& error) {  // NetError, or what the file system refuses
     log::error("cannot set up the laptop's port; it is tried again",
                {log::link(link.name), log::reason(error.what())});
     return retry_later();

@@ -56,7 +56,8 @@ class PortKeeper {
   const tunnel::Ipv4Prefix& address() const { return address_; }
   /// Whether the laptop can ask for its address: `ready` has been called for this port.
   bool ready() const { return active_ && active_->ready; }
-  /// Only while there is a port.
+  /// These two only while there is a port.
+  ExtremityNetwork& network() { return *active_->network; }
   Dnsmasq& dns() { return *active_->dnsmasq; }
 
  private:

@@ -36,11 +36,13 @@ TunnelLink::TunnelLink(net::Netlink& netlink, const tunnel::Ipv4Prefix& ours, bo
 }
 
 MasterNetwork::MasterNetwork(net::Netlink& netlink, const SessionSetup& setup,
-                             const std::string& port, const tunnel::Ipv4Prefix& laptop)
+                             const std::string& port, const tunnel::Ipv4Prefix& laptop,
+                             ExtremityNetwork& extremity)
     : tunnel{netlink, setup.master_end(), true},
       filter{{.name = session_table, .body = master_filter(port, laptop, tunnel.tun.name())}},
       connections{laptop.network()},
-      into_tunnel{netlink, {.table = laptop_table, .link = tunnel.tun.name()}} {
+      into_tunnel{netlink, {.table = laptop_table, .link = tunnel.tun.name()}},
+      way{extremity.no_way} {
   connections.flush();
 }
 

@@ -6,6 +6,7 @@
 #include "net/route.hpp"
 #include "net/sysctl.hpp"
 #include "net/tun_device.hpp"
+#include "netd/extremity.hpp"
 #include "netd/session_setup.hpp"
 
 #include <optional>
@@ -47,16 +48,18 @@ struct TunnelLink {
 
 /// What an open session changes in a master's kernel; a step that throws undoes those above it.
 struct MasterNetwork {
-  /// @param port    the laptop's port, ready (ExtremityNetwork)
-  /// @param laptop  the network on that port
+  /// @param port       the laptop's port
+  /// @param laptop     the network on that port
+  /// @param extremity  of that port; outlives this
   /// @throws net::NetError
   MasterNetwork(net::Netlink& netlink, const SessionSetup& setup, const std::string& port,
-                const tunnel::Ipv4Prefix& laptop);
+                const tunnel::Ipv4Prefix& laptop, ExtremityNetwork& extremity);
 
   TunnelLink tunnel;
   net::NftTable filter;
   FreshConntrack connections;
   net::Route into_tunnel;
+  OpenWay way;
 };
 
 /// What an open session changes in an onsite's kernel; a step that throws undoes those above it.
