@@ -82,7 +82,13 @@ Broker::Broker(Directory& directory, Issuer& issuer, BrokerSettings settings)
 
 Actions Broker::on_connected(ConnectionId id, const PeerFacts& peer, Now now) {
   Actions out;
-  if (auto refusal = refuse(peer, now)) {
+  std::optional<Goodbye> refusal;
+  try {
+    refusal = refuse(peer, now);
+  } catch (const std::exception& e) {
+    refusal = trouble(peer, e, out);
+  }
+  if (refusal) {
     out.push_back(Note{{.kind = Event::Kind::connection_refused,
                         .device = peer.identity.name.str(),
                         .address = peer.public_address,
@@ -95,6 +101,15 @@ Actions Broker::on_connected(ConnectionId id, const PeerFacts& peer, Now now) {
       id, Connection{.id = id, .peer = peer, .ready = false, .heard = now.steady});
   next_sweep_ = std::min(next_sweep_, now.steady + sweep_period);
   return out;
+}
+
+/// The store or a key failed us: the device is sent away for a while, somebody has to look.
+Goodbye Broker::trouble(const PeerFacts& peer, const std::exception& what, Actions& out) {
+  out.push_back(Note{{.kind = Event::Kind::server_trouble,
+                      .device = peer.identity.name.str(),
+                      .text = what.what()}});
+  return goodbye(GoodbyeCode::overloaded, "the server is in trouble; its log says why",
+                 overload_pause + spread / 2);
 }
 
 std::optional<Goodbye> Broker::refuse(const PeerFacts& peer, Now now) {
@@ -126,12 +141,19 @@ Actions Broker::on_message(ConnectionId id, const wire::ControlMessage& message,
   if (it == connections_.end()) return out;
   auto& from = it->second;
   from.heard = now.steady;
-  if (from.ready) {
-    std::visit(Dispatch{*this, from, now, out}, message);
-  } else if (const auto* greeting = std::get_if<wire::Hello>(&message)) {
-    hello(from, *greeting, now, out);
-  } else {
-    violate(id, "something came before Hello", now, out);
+  try {
+    if (from.ready) {
+      std::visit(Dispatch{*this, from, now, out}, message);
+    } else if (const auto* greeting = std::get_if<wire::Hello>(&message)) {
+      hello(from, *greeting, now, out);
+    } else {
+      violate(id, "something came before Hello", now, out);
+    }
+  } catch (const std::exception& e) {
+    // Directory and Issuer are asked before anything is changed, or what was changed ends with the
+    // connection.
+    if (const auto still = connections_.find(id); still != connections_.end())
+      close_connection(id, trouble(still->second.peer, e, out), CloseCode::network, now, out);
   }
   return out;
 }

@@ -148,6 +148,7 @@ class Broker {
 
   // broker.cpp: connections
   std::optional<tunnel::wire::Goodbye> refuse(const PeerFacts& peer, Now now);
+  tunnel::wire::Goodbye trouble(const PeerFacts& peer, const std::exception& what, Actions& out);
   void hello(Connection& from, const tunnel::wire::Hello& hello, Now now, Actions& out);
   void join(Connection& from, const tunnel::wire::Info& info, Now now, Actions& out);
   void renew(const Connection& from, const tunnel::wire::Renew& renew, Now now, Actions& out);

@@ -18,6 +18,8 @@ namespace wire = tunnel::wire;
 
 namespace {
 
+constexpr char no_such_session[] = "there is no such session";
+
 /// Why a session ended with `name`'s control connection: what the other end reads.
 std::string why_gone(CloseCode code, const Name& name) {
   switch (code) {
@@ -45,14 +47,20 @@ bool is_for_devices(CloseCode code) {
 Broker::AttachOutcome Broker::on_attach(const PeerFacts& peer, const wire::Attach& attach,
                                         Now now) {
   const auto it = sessions_.find(attach.session);
-  const auto refusal = it == sessions_.end() ? std::string{"there is no such session"}
-                                             : attach_refusal(it->second, peer, attach, now);
+  std::string refusal;
+  Actions actions;
+  try {
+    refusal = it == sessions_.end() ? std::string{no_such_session}
+                                    : attach_refusal(it->second, peer, attach, now);
+  } catch (const std::exception& e) {
+    refusal = trouble(peer, e, actions).text;
+  }
   if (!refusal.empty()) {
-    Note note{{.kind = Event::Kind::attach_refused,
-               .device = peer.identity.name.str(),
-               .session = attach.session,
-               .text = refusal}};
-    return {wire::Close{attach.session, CloseCode::protocol, refusal}, {std::move(note)}};
+    actions.push_back(Note{{.kind = Event::Kind::attach_refused,
+                            .device = peer.identity.name.str(),
+                            .session = attach.session,
+                            .text = refusal}});
+    return {wire::Close{attach.session, CloseCode::protocol, refusal}, std::move(actions)};
   }
   auto& session = it->second;
   const auto side = session.master.name == peer.identity.name ? Role::master : Role::onsite;
@@ -79,7 +87,7 @@ std::string Broker::attach_refusal(const Session& session, const PeerFacts& peer
   if (end.name != peer.identity.name || end.key_hash != peer.key_hash || !record ||
       record->state != DeviceState::enrolled || record->key_hash != peer.key_hash ||
       record->identity() != peer.identity)
-    return "there is no such session";
+    return no_such_session;
   if (session.state == Session::State::offered) return "the session has not been granted yet";
   if (session.next_deadline() <= now.steady) return "the session's time is over";
   if (attach.epoch != session.epoch)

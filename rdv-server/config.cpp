@@ -66,6 +66,7 @@ class Section {
     return {*node->as_table(), file_, fmt::format("{}.", key)};
   }
 
+  std::string_view file() const { return file_; }
   const toml::node* find(std::string_view key) const { return table_.get(key); }
 
  private:
@@ -104,7 +105,10 @@ void read_listen(const Section& root, std::vector<Endpoint>& listen) {
 
 void read_public_address(const Section& root, std::string& address) {
   const auto* text = root.text("public_address");
-  if (text == nullptr) return;
+  if (text == nullptr)
+    throw ConfigError{
+        fmt::format("{}: `public_address` is missing; add the line: public_address = \"HOST:443\"",
+                    root.file())};
   try {
     address = parse_endpoint(*text).str();
   } catch (const std::invalid_argument& e) {

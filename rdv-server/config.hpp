@@ -37,8 +37,8 @@ struct Limits {
 /// server.toml, checked. Every key is documented in server.toml.example.
 struct Config {
   std::vector<Endpoint> listen{{"0.0.0.0", 443}, {"::", 443}};
-  std::string
-      public_address;  ///< host:port or [v6]:port that devices dial; goes into enrolment codes
+  std::string public_address;  ///< host:port or [v6]:port that devices dial; goes into enrolment
+                               ///< codes; must be given
   std::filesystem::path state_dir = "/var/lib/rdv";
   Limits limits;
   tunnel::log::Level log_level = tunnel::log::Level::info;

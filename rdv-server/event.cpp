@@ -31,6 +31,10 @@ void log_device_event(const Event& event) {
     case Event::Kind::protocol_violated:
       log::warn("device broke the protocol", {log::device(event.device), log::reason(event.text)});
       break;
+    case Event::Kind::server_trouble:
+      log::error("the server could not serve a device",
+                 {log::device(event.device), log::reason(event.text)});
+      break;
     case Event::Kind::renewed: log::info("certificate renewed", {log::device(event.device)}); break;
     case Event::Kind::renew_refused:
       log::warn("renewal refused", {log::device(event.device), log::reason(event.text)});

@@ -17,6 +17,7 @@ struct Event {
     replaced,     ///< device: a newer connection of the same identity; address of the newer one
     quarantined,  ///< device: two of them fight
     protocol_violated,  ///< device, text
+    server_trouble,     ///< device, text: the store or a key failed
     open_waits,         ///< master, onsite
     open_refused,       ///< master, onsite, code, text
     granted,            ///< session, master, onsite

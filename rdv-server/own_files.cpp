@@ -27,6 +27,10 @@ void make_state_dir(const fs::path& folder) {
   if (made && ::chmod(folder.c_str(), 0700) != 0) fail("cannot restrict the folder ", folder);
 }
 
+bool server_user_exists() {
+  return ::getpwnam(server_user) != nullptr;
+}
+
 void give_to_rdv(const fs::path& folder) {
   if (::geteuid() != 0) return;
   errno = 0;

@@ -10,6 +10,8 @@ inline constexpr char server_user[] = "rdv";
 /// @throws std::system_error naming the path
 void make_state_dir(const std::filesystem::path& folder);
 
+bool server_user_exists();
+
 /// Gives the folder and the files in it to `server_user`, when we are root and there is such a
 /// user; else does nothing.
 /// @throws std::system_error naming the path

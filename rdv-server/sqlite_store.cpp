@@ -1,12 +1,14 @@
 #include "sqlite_store.hpp"
 
 #include "base/ipv4.hpp"
+#include "base/unique_fd.hpp"
 #include "sqlite_schema.hpp"
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <fcntl.h>
 #include <map>
 #include <sqlite3.h>
 #include <utility>
@@ -26,8 +28,6 @@ namespace {
 constexpr int busy_timeout_ms = 5'000;
 /// Codes kept of one device, used and expired ones too, so that a refusal can say why.
 constexpr int codes_per_device_max = 16;
-/// What note_seen() holds back: more than this is written at once.
-constexpr std::size_t seen_pending_max = 1'024;
 
 constexpr char device_columns[] =
     "name, system, role, site, state, key_hash, created_at, enrolled_at, revoked_at, "
@@ -139,7 +139,6 @@ class SqliteStore final : public Store {
 
   void note_seen(const Name& name, UnixSeconds when) override {
     seen_.insert_or_assign(name, when);
-    if (seen_.size() >= seen_pending_max) flush_seen();
   }
 
   void flush_seen() override {
@@ -342,12 +341,15 @@ class SqliteStore final : public Store {
   std::string file_;
   SQLite::Database db_;
   std::optional<SQLite::Statement> find_;
-  std::map<Name, UnixSeconds> seen_;  // at most seen_pending_max
+  std::map<Name, UnixSeconds> seen_;  // at most as many as there are devices
 };
 
 }  // namespace
 
 std::unique_ptr<Store> open_sqlite_store(const std::filesystem::path& file, bool create) try {
+  // SQLite gives the files beside it the mode of the first.
+  if (create && file != in_memory)
+    tunnel::UniqueFd{::open(file.c_str(), O_CREAT | O_CLOEXEC, 0600)};
   return std::make_unique<SqliteStore>(file, create);
 } catch (const SQLite::Exception& e) {
   throw StoreError{fmt::format("cannot open the store {}: {}", file.string(), e.what())};

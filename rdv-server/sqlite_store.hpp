@@ -5,7 +5,9 @@
 
 namespace rdv {
 
-/// Opens `file`, which `rdvctl init` made (or makes it, when `create`): SQLite, WAL,
+inline constexpr char in_memory[] = ":memory:";  ///< a file name: a store that dies with its object
+
+/// Opens `file`, which `rdvctl init` made (or makes it with mode 0600, when `create`): SQLite, WAL,
 /// synchronous=FULL, foreign keys, and the schema version this program knows. @throws StoreError
 std::unique_ptr<Store> open_sqlite_store(const std::filesystem::path& file, bool create = false);
 
