@@ -33,10 +33,10 @@ error_code RelayHandoff::take_frames(Half& half, std::size_t tls_pending_bytes) 
         if (const auto ec = forward(half, (*frame)->payload)) return ec;
         break;
       case FrameType::switch_: {
+        if (half.reader.buffered_bytes() > 0 || tls_pending_bytes > 0) return Errc::behind_switch;
         half.state = State::switched;
         const auto last = wire::encode_frame(FrameType::switch_, {});
         half.queue.insert(half.queue.end(), last.begin(), last.end());
-        if (half.reader.buffered_bytes() > 0 || tls_pending_bytes > 0) return Errc::behind_switch;
         return {};
       }
       default: return Errc::unexpected;

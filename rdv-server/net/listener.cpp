@@ -3,6 +3,7 @@
 #include "base/log.hpp"
 #include "wire/limits.hpp"
 
+#include <fmt/format.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
@@ -18,9 +19,8 @@ namespace {
 constexpr auto accept_retry = 200ms;
 
 std::string text_of(const tcp::endpoint& endpoint) {
-  return endpoint.address().is_v6()
-             ? "[" + endpoint.address().to_string() + "]:" + std::to_string(endpoint.port())
-             : endpoint.address().to_string() + ":" + std::to_string(endpoint.port());
+  const auto address = endpoint.address().to_string();
+  return fmt::format(endpoint.address().is_v6() ? "[{}]:{}" : "{}:{}", address, endpoint.port());
 }
 
 }  // namespace

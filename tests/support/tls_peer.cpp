@@ -203,7 +203,10 @@ ControlPeer::ControlPeer(std::uint16_t port, const Device& device, Cut cut)
     : FramePeer{port,
                 crypto::TlsContext::device(device.credentials(), device.ca, wire::alpn_control),
                 wire::Channel::control, cut} {
-  send(wire::Hello{.info = {.software = "test", .hostname = device.identity.name.str()}});
+  send(wire::Hello{.info = {.software = "test",
+                            .hostname = device.identity.name.str(),
+                            .lan = tunnel::Ipv4Prefix::parse("192.168.1.10/24")}});
+  tls().flush();
   (void)expect<wire::Welcome>();
 }
 
