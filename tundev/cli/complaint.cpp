@@ -87,9 +87,10 @@ Complaint explain_bus_error(std::string what, std::string_view error_name,
   } else if (word != "InvalidArgument") {
     complaint.next = "see more with: journalctl -u tundev-agent";
   }
-  if (const auto line = complaint.why.find('\n'); line != std::string::npos) {
-    complaint.next = complaint.why.substr(line + 1);
-    complaint.why.resize(line);
+  const auto semicolon = complaint.why.rfind("; ");
+  if (error_name.starts_with("org.rdv.Error.") && semicolon != std::string::npos) {
+    complaint.next = complaint.why.substr(semicolon + 2);
+    complaint.why.resize(semicolon);
   }
   if (complaint.why.empty()) complaint.why = error_name;
   return complaint;

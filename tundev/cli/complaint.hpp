@@ -22,8 +22,8 @@ std::string format_complaint(std::string_view program, const Complaint& complain
 ///
 /// @param what        what the command was about to do: "cannot list the onsites"
 /// @param error_name  "org.rdv.Error.NotEnrolled", "org.freedesktop.DBus.Error.ServiceUnknown", …
-/// @param message     the agent's sentence; a second line of it is its own advice and wins over
-/// ours
+/// @param message     the agent's sentence; what it says behind a semicolon is its own advice and
+///                    wins over ours
 Complaint explain_bus_error(std::string what, std::string_view error_name,
                             std::string_view message);
 

@@ -75,6 +75,7 @@ SessionEvent read_event(std::uint64_t id, const std::string& state, const Facts&
                      .state_word = tunnel::wire::to_plain_text(state, 32),
                      .reason = in.text("reason"),
                      .text = in.text("text"),
+                     .since = in.time("since"),
                      .session = in.text("session"),
                      .peer = in.text("peer"),
                      .hostname = in.text("hostname"),

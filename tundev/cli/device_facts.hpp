@@ -47,9 +47,10 @@ enum class SessionState : std::uint8_t { waiting, opening, established, warning,
 struct SessionEvent {
   std::uint64_t id = 0;
   SessionState state = SessionState::unknown;
-  std::string state_word;  ///< as the agent said it
-  std::string reason;      ///< waiting: a word
-  std::string text;        ///< waiting, warning, closed: a sentence
+  std::string state_word;         ///< as the agent said it
+  std::string reason;             ///< waiting: a word
+  std::string text;               ///< waiting, warning, closed: a sentence
+  tunnel::UnixSeconds since = 0;  ///< waiting: offline since; 0: never seen
   // established
   std::string session, peer, hostname, lan;
   std::vector<std::string> dns;

@@ -44,12 +44,7 @@ std::string json_onsites(const std::vector<ListedOnsite>& onsites) {
   return line({{"devices", devices}, {"total", onsites.size()}, {"online", online}});
 }
 
-std::string json_status(const AgentStatus& status) {
-  return line(status_json(status));
-}
-
-std::string json_customer_view(const AgentStatus& status,
-                               const std::vector<RunningSession>& sessions) {
+std::string json_status(const AgentStatus& status, const std::vector<RunningSession>& sessions) {
   auto json = status_json(status);
   json["sessions"] = Json::array();
   for (const auto& session : sessions)
@@ -76,6 +71,7 @@ std::string json_event(const SessionEvent& event, std::string_view onsite) {
     case SessionState::waiting:
       json["reason"] = event.reason;
       json["text"] = event.text;
+      json["since"] = event.since;
       break;
     case SessionState::opening:
     case SessionState::unknown: break;

@@ -13,10 +13,8 @@ namespace device::cli {
 
 /// {"devices": [...], "total": 3, "online": 2}
 std::string json_onsites(const std::vector<ListedOnsite>& onsites);
-std::string json_status(const AgentStatus& status);
 /// The status and "sessions": [...].
-std::string json_customer_view(const AgentStatus& status,
-                               const std::vector<RunningSession>& sessions);
+std::string json_status(const AgentStatus& status, const std::vector<RunningSession>& sessions);
 std::string json_enrolment(const Enrolment& enrolment, std::string_view server);
 /// {"state": "established", "onsite": "rpi1100", ...}: a SessionChanged of `masterdev -o --json`.
 std::string json_event(const SessionEvent& event, std::string_view onsite);

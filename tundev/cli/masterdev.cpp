@@ -7,6 +7,7 @@
 #include "cli/text.hpp"
 #include "wire/limits.hpp"
 #include "wire/names.hpp"
+#include "wire/reasons.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -115,6 +116,19 @@ int list(Console& console, const Arguments& arguments, const std::string& what) 
   return exit_done;
 }
 
+/// What the agent is told: a word of wire::CloseCode becomes the cause of the end, anything else
+/// stands behind "the engineer ended it".
+std::string close_reason(Stop why) {
+  switch (why) {
+    case Stop::none:
+    case Stop::ctrl_c: return "";
+    case Stop::terminate: return "masterdev was told to stop";
+    case Stop::terminal_closed:
+      return std::string{to_string(tunnel::wire::CloseCode::terminal_closed)};
+  }
+  return "";
+}
+
 /// One session from Open to its end.
 class Holder {
  public:
@@ -129,7 +143,7 @@ class Holder {
     for (;;) {
       const auto code = turn(bus_.wait(closing_));
       if (code) return *code;
-      if (console_.is_broken()) ask_to_close("nobody reads masterdev any more");
+      if (console_.is_broken()) ask_to_close(Stop::terminal_closed);
     }
   }
 
@@ -153,18 +167,17 @@ class Holder {
     }
     // A terminal that closes may send several signals; only a second Ctrl-C means "now". The agent
     // ends the session of a command that is gone.
-    if (why != "Ctrl-C") return std::nullopt;
+    if (why != Stop::ctrl_c) return std::nullopt;
     console_.note("left without waiting for the end of the session");
     return exit_failed;
   }
 
-  void ask_to_close(const std::string& why) {
-    if (closing_) return;
+  void ask_to_close(Stop why) {
+    if (closing_ || why == Stop::none) return;
     closing_ = Clock::now() + close_timeout;
-    if (arguments_.debug) console_.note(fmt::format("debug: closing: {}", why));
+    if (arguments_.debug) console_.note("debug: closing");
     try {
-      // The engineer's own Ctrl-C needs no further word: the cause of the end says it.
-      bus_.close(id_, why == "Ctrl-C" ? "" : why);
+      bus_.close(id_, close_reason(why));
     } catch (const BusError& error) {
       // It ended by itself a moment ago: its "closed" is on the way.
       if (!error.name.ends_with(".NotFound")) throw;

@@ -27,7 +27,7 @@ int show(Console& console, const std::string& what) {
     return exit_failed;
   }
   const auto sessions = status.name.empty() ? std::vector<RunningSession>{} : bus.sessions();
-  console.print(console.json() ? json_customer_view(status, sessions)
+  console.print(console.json() ? json_status(status, sessions)
                                : format_customer_view(status, sessions, tunnel::unix_now()));
   return exit_done;
 }

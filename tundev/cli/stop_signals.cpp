@@ -23,12 +23,14 @@ StopSignals::StopSignals() {
   if (!fd_) throw std::system_error{errno, std::generic_category(), "make a signalfd"};
 }
 
-std::string StopSignals::take() {
+Stop StopSignals::take() {
   signalfd_siginfo info{};
-  if (::read(fd_.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info)) return {};
-  if (info.ssi_signo == SIGINT) return "Ctrl-C";
-  if (info.ssi_signo == SIGHUP) return "the terminal was closed";
-  return "masterdev was told to stop";
+  if (::read(fd_.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info)) return Stop::none;
+  switch (info.ssi_signo) {
+    case SIGINT: return Stop::ctrl_c;
+    case SIGHUP: return Stop::terminal_closed;
+    default: return Stop::terminate;
+  }
 }
 
 }  // namespace device::cli

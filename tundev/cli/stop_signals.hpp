@@ -1,9 +1,12 @@
 #pragma once
 #include "base/unique_fd.hpp"
 
-#include <string>
+#include <cstdint>
 
 namespace device::cli {
+
+/// Who wants us to stop.
+enum class Stop : std::uint8_t { none, ctrl_c, terminate, terminal_closed };
 
 /// Ctrl-C, SIGTERM and SIGHUP as a descriptor to wait on instead of sudden death.
 ///
@@ -15,8 +18,8 @@ class StopSignals {
 
   /// Readable while a signal is pending.
   int fd() const noexcept { return fd_.get(); }
-  /// Takes one pending signal and says in words what it means; "" when none is pending.
-  std::string take();
+  /// Takes one pending signal.
+  Stop take();
 
  private:
   tunnel::UniqueFd fd_;

@@ -65,6 +65,17 @@ std::string server_line(const AgentStatus& status) {
   return line + '\n';
 }
 
+std::string session_lines(const std::vector<RunningSession>& sessions, tunnel::UnixSeconds now) {
+  std::string text;
+  for (const auto& session : sessions) {
+    const auto lasted = now > session.since ? static_cast<std::uint64_t>(now - session.since) : 0;
+    text += fmt::format("session: {} ({}), {} since {}: {}\n", session.peer, session.session,
+                        session.state, format_time(session.since),
+                        format_traffic(session.rx_bytes, session.tx_bytes, lasted));
+  }
+  return text;
+}
+
 }  // namespace
 
 std::size_t display_columns(std::string_view text) {
@@ -142,22 +153,17 @@ std::string format_onsites(const std::vector<ListedOnsite>& onsites) {
   return onsites.empty() ? total : table.str() + total;
 }
 
-std::string format_status(const AgentStatus& status) {
-  return identity_line(status) + server_line(status) +
+std::string format_status(const AgentStatus& status, const std::vector<RunningSession>& sessions,
+                          tunnel::UnixSeconds now) {
+  return identity_line(status) + server_line(status) + session_lines(sessions, now) +
          fmt::format("service: tundev-agent {}\n", status.version);
 }
 
 std::string format_customer_view(const AgentStatus& status,
                                  const std::vector<RunningSession>& sessions,
                                  tunnel::UnixSeconds now) {
-  auto text = identity_line(status) + server_line(status);
+  auto text = identity_line(status) + server_line(status) + session_lines(sessions, now);
   if (sessions.empty()) text += "session: none; nobody is connected to your network\n";
-  for (const auto& session : sessions) {
-    const auto lasted = now > session.since ? static_cast<std::uint64_t>(now - session.since) : 0;
-    text += fmt::format("session: {} ({}), {} since {}: {}\n", session.peer, session.session,
-                        session.state, format_time(session.since),
-                        format_traffic(session.rx_bytes, session.tx_bytes, lasted));
-  }
   return text;
 }
 

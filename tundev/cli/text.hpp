@@ -36,11 +36,12 @@ class Table {
 /// `masterdev -l`: the table and under it the total, "3 onsites, 2 online".
 std::string format_onsites(const std::vector<ListedOnsite>& onsites);
 
-/// `tundev status`: who we are and how we stand with the server.
-std::string format_status(const AgentStatus& status);
-
-/// `onsitedev status`: the same in the customer's words, then who is on the device.
+/// `tundev status`: who we are, how we stand with the server, and the sessions.
 /// @param now  to say how long a session has lasted
+std::string format_status(const AgentStatus& status, const std::vector<RunningSession>& sessions,
+                          tunnel::UnixSeconds now);
+
+/// `onsitedev status`: the same in the customer's words.
 std::string format_customer_view(const AgentStatus& status,
                                  const std::vector<RunningSession>& sessions,
                                  tunnel::UnixSeconds now);

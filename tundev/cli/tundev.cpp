@@ -51,7 +51,9 @@ int enroll(Console& console, const std::vector<std::string>& words, const std::s
 int status(Console& console) {
   DeviceBus bus;
   const auto facts = bus.status();
-  console.print(console.json() ? json_status(facts) : format_status(facts));
+  const auto sessions = facts.name.empty() ? std::vector<RunningSession>{} : bus.sessions();
+  console.print(console.json() ? json_status(facts, sessions)
+                               : format_status(facts, sessions, tunnel::unix_now()));
   return exit_done;
 }
 

@@ -129,7 +129,8 @@ BOOST_AUTO_TEST_CASE(the_customer_sees_who_is_connected_since_when_and_how_much)
 }
 
 BOOST_AUTO_TEST_CASE(a_device_without_enrolment_says_so) {
-  BOOST_TEST(format_status({.version = "0.1.0"}).starts_with("not enrolled with a server\n"));
+  BOOST_TEST(
+      format_status({.version = "0.1.0"}, {}, 0).starts_with("not enrolled with a server\n"));
 }
 
 BOOST_AUTO_TEST_CASE(a_complaint_says_what_failed_why_and_what_to_do_next) {
@@ -158,9 +159,10 @@ BOOST_AUTO_TEST_CASE(each_bus_error_has_words_and_an_advice) {
 
 BOOST_AUTO_TEST_CASE(the_agents_own_advice_wins) {
   const auto complaint =
-      explain_bus_error("x", "org.rdv.Error.NotFound", "there is none\ndo this instead");
+      explain_bus_error("x", "org.rdv.Error.NotFound", "there is none; do this instead");
   BOOST_TEST(complaint.why == "there is none");
   BOOST_TEST(complaint.next == "do this instead");
+  BOOST_TEST(explain_bus_error("x", "org.rdv.Error.NotFound", "there is none").next != "");
 }
 
 BOOST_AUTO_TEST_CASE(an_error_without_words_shows_its_name) {
