@@ -20,7 +20,8 @@ constexpr auto accept_retry = 200ms;
 
 std::string text_of(const tcp::endpoint& endpoint) {
   const auto address = endpoint.address().to_string();
-  return fmt::format(endpoint.address().is_v6() ? "[{}]:{}" : "{}:{}", address, endpoint.port());
+  if (endpoint.address().is_v6()) return fmt::format("[{}]:{}", address, endpoint.port());
+  return fmt::format("{}:{}", address, endpoint.port());
 }
 
 }  // namespace
