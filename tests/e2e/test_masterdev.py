@@ -181,7 +181,7 @@ class Ending(LabCase):
 
     def test_by_the_customer(self) -> None:
         session = self.open_session()
-        self.onsite.run("onsitedev", "close", privileges=OPERATOR)
+        self.onsite.run("onsitedev", "stop", privileges=OPERATOR)
         self.assert_ends(session, 1, "the customer ended it", seconds=3)
         self.assert_over()
 
