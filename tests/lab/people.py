@@ -15,6 +15,16 @@ PERSON = "rdvlab"  # who types the commands: in both groups; also the login on t
 OUTSIDER = "nobody"  # in none of the groups
 
 
+# udev leaves /dev/net/tun at 0666, a container often at 0600: the host gets a node of its own as udev makes it. `ip netns exec`
+# has given it a mount namespace, so nobody else sees it.
+TUN_NODE = [
+    "sh",
+    "-c",
+    "dir=$(mktemp -d) && mknod $dir/tun c 10 200 && chmod 666 $dir/tun && mount --bind $dir/tun /dev/net/tun"
+    ' && rm -r $dir && exec "$0" "$@"',
+]
+
+
 @dataclass(frozen=True)
 class Privileges:
     """As whom a program runs, and with which capabilities; everything else is taken from it."""
@@ -23,9 +33,10 @@ class Privileges:
     capabilities: tuple[str, ...] = ()
 
     def command(self) -> list[str]:
-        """The setpriv(1) prefix that makes it so."""
+        """The setpriv(1) prefix that makes it so; one that may make network devices also finds /dev/net/tun."""
         caps = ",".join(["-all", *(f"+{c}" for c in self.capabilities)])
         return [
+            *(TUN_NODE if "net_admin" in self.capabilities else []),
             "setpriv",
             f"--reuid={self.user}",
             f"--regid={pwd.getpwnam(self.user).pw_gid}",
