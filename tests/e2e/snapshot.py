@@ -70,7 +70,7 @@ def _sorted(items: list[dict]) -> list[str]:
 
 
 def _sysctls(host: Host) -> dict[str, str]:
-    said = host.run("sysctl", "-e", "-r", r"^net\.(ipv4\.(ip_forward|conf\.)|ipv6\.conf\.)", check=False).stdout
+    said = host.run("sysctl", "-a", "-r", r"^net\.(ipv4\.(ip_forward|conf\.)|ipv6\.conf\.)", check=False).stdout
     return dict(line.split(" = ", 1) for line in said.splitlines() if " = " in line)
 
 
