@@ -53,16 +53,15 @@ std::string presence(const ListedOnsite& onsite) {
 }
 
 std::string identity_line(const AgentStatus& status) {
-  if (status.name.empty()) return "not enrolled with a server\n";
+  if (status.name.empty()) return "not enrolled; enrol this device with: tundev enroll CODE\n";
   return fmt::format("{} ({}) of system {}\n", status.name, status.role, status.system);
 }
 
 std::string server_line(const AgentStatus& status) {
-  std::string line = "server:  ";
-  line += status.server.empty() ? "none" : status.server;
-  line += status.connected ? ", connected" : ", not connected";
-  if (!status.status.empty()) line += fmt::format(" ({})", status.status);
-  return line + '\n';
+  if (status.name.empty()) return {};
+  if (!status.status.empty()) return fmt::format("server:  {}\n", status.status);
+  return fmt::format("server:  {}, {}\n", status.server,
+                     status.connected ? "connected" : "not connected");
 }
 
 std::string session_lines(const std::vector<RunningSession>& sessions, tunnel::UnixSeconds now) {

@@ -110,7 +110,7 @@ BOOST_AUTO_TEST_CASE(the_customer_sees_who_is_connected_since_when_and_how_much)
                            .system = "default",
                            .server = "203.0.113.10:443",
                            .connected = true,
-                           .status = "connected since 2026-01-14 09:00 UTC",
+                           .status = "connected to 203.0.113.10:443 since 2026-01-14 09:00 UTC",
                            .version = "0.1.0"};
   const RunningSession session{.id = 1,
                                .session = "00000000000000ff",
@@ -121,7 +121,7 @@ BOOST_AUTO_TEST_CASE(the_customer_sees_who_is_connected_since_when_and_how_much)
                                .tx_bytes = 1'200'000};
   BOOST_TEST(format_customer_view(status, {session}, 1768381920 + 250) ==
              "rpi1100 (onsite) of system default\n"
-             "server:  203.0.113.10:443, connected (connected since 2026-01-14 09:00 UTC)\n"
+             "server:  connected to 203.0.113.10:443 since 2026-01-14 09:00 UTC\n"
              "session: rpi2000 (00000000000000ff), established since 2026-01-14 09:12 UTC: "
              "12.3 MB received, 1.2 MB sent in 4 min 10 s\n");
   const auto idle = format_customer_view(status, {}, 0);
@@ -129,8 +129,8 @@ BOOST_AUTO_TEST_CASE(the_customer_sees_who_is_connected_since_when_and_how_much)
 }
 
 BOOST_AUTO_TEST_CASE(a_device_without_enrolment_says_so) {
-  BOOST_TEST(
-      format_status({.version = "0.1.0"}, {}, 0).starts_with("not enrolled with a server\n"));
+  BOOST_TEST(format_status({.version = "0.1.0"}, {}, 0)
+                 .starts_with("not enrolled; enrol this device with: tundev enroll"));
 }
 
 BOOST_AUTO_TEST_CASE(a_complaint_says_what_failed_why_and_what_to_do_next) {
