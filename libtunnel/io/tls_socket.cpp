@@ -2,6 +2,10 @@
 
 #include <openssl/err.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+
 namespace tunnel::io {
 namespace {
 
@@ -18,6 +22,12 @@ struct Category final : boost::system::error_category {
 /// SSL_write takes an int; more than this at once has no use either.
 constexpr std::size_t write_bytes_max = std::size_t{1} << 20U;
 
+/// SSL writes with write(2), and a relay with splice(2): to a peer that is gone both would end the process.
+void ignore_sigpipe() {
+  static const auto before = std::signal(SIGPIPE, SIG_IGN);
+  static_cast<void>(before);
+}
+
 }  // namespace
 
 error_code make_error_code(TlsErrc e) noexcept {
@@ -27,27 +37,34 @@ error_code make_error_code(TlsErrc e) noexcept {
 
 TlsSocket::TlsSocket(tcp::socket socket, const crypto::TlsContext& context)
     : socket_{std::move(socket)}, ssl_{context.new_ssl()} {
+  ignore_sigpipe();
   socket_.native_non_blocking(true);
   if (::SSL_set_fd(ssl_.get(), socket_.native_handle()) != 1) throw crypto::CryptoError{"put TLS on a socket"};
 }
 
 Task<error_code> TlsSocket::handshake() {
-  for (;;) {
+  while (socket_.is_open()) {
     ::ERR_clear_error();
     const int result = ::SSL_do_handshake(ssl_.get());
     if (result == 1) co_return error_code{};
-    if (const auto ec = co_await wait_for(result); ec) co_return ec;
+    const auto step = judge(result);
+    if (!step) co_return step.error();
+    if (const auto [ec] = co_await socket_.async_wait(*step, use_tuple); ec) co_return ec;
   }
+  co_return asio::error::operation_aborted;
 }
 
 Task<Result<std::size_t>> TlsSocket::read_some(std::span<std::byte> out) {
-  for (;;) {
+  while (socket_.is_open()) {
     ::ERR_clear_error();
     std::size_t got = 0;
     const int result = ::SSL_read_ex(ssl_.get(), out.data(), out.size(), &got);
     if (result == 1) co_return got;
-    if (const auto ec = co_await wait_for(result); ec) co_return ec;
+    const auto step = judge(result);
+    if (!step) co_return step.error();
+    if (const auto [ec] = co_await socket_.async_wait(*step, use_tuple); ec) co_return ec;
   }
+  co_return error_code{asio::error::operation_aborted};
 }
 
 Task<error_code> TlsSocket::write(ByteView bytes) {
@@ -56,26 +73,26 @@ Task<error_code> TlsSocket::write(ByteView bytes) {
     if (!taken) co_return taken.error();
     bytes = bytes.subspan(*taken);
     if (bytes.empty()) break;
-    const auto [ec] = co_await socket_.async_wait(tcp::socket::wait_write, use_tuple);
-    if (ec) co_return ec;
+    const auto what = SSL_want_read(ssl_.get()) ? tcp::socket::wait_read : tcp::socket::wait_write;
+    if (const auto [ec] = co_await socket_.async_wait(what, use_tuple); ec) co_return ec;
   }
   co_return error_code{};
 }
 
 Result<std::size_t> TlsSocket::try_write(ByteView bytes) {
+  if (!socket_.is_open()) return error_code{asio::error::operation_aborted};
   std::size_t taken = 0;
   while (taken < bytes.size()) {
     ::ERR_clear_error();
     std::size_t written = 0;
     const auto chunk = std::min(bytes.size() - taken, write_bytes_max);
     const int result = ::SSL_write_ex(ssl_.get(), bytes.data() + taken, chunk, &written);
-    if (result == 1) {
-      taken += written;
-      continue;
+    if (result != 1) {
+      const auto step = judge(result);
+      if (!step) return step.error();
+      break;
     }
-    const int error = ::SSL_get_error(ssl_.get(), result);
-    if (error == SSL_ERROR_WANT_WRITE || error == SSL_ERROR_WANT_READ) break;
-    return failed(error);
+    taken += written;
   }
   return taken;
 }
@@ -92,26 +109,22 @@ void TlsSocket::close() noexcept {
   socket_.close(ignored);
 }
 
-Task<error_code> TlsSocket::wait_for(int ssl_result) {
-  const int error = ::SSL_get_error(ssl_.get(), ssl_result);
-  if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) co_return failed(error);
-  const auto what = error == SSL_ERROR_WANT_READ ? tcp::socket::wait_read : tcp::socket::wait_write;
-  const auto [ec] = co_await socket_.async_wait(what, use_tuple);
-  co_return ec;
-}
-
-error_code TlsSocket::failed(int ssl_error) {
+Result<tcp::socket::wait_type> TlsSocket::judge(int ssl_result) {
   const int saved = errno;
-  if (ssl_error == SSL_ERROR_ZERO_RETURN) return asio::error::eof;
-  if (ssl_error == SSL_ERROR_SYSCALL && ::ERR_peek_error() == 0)
-    return saved == 0 ? error_code{asio::error::connection_reset} : error_code{saved, boost::system::system_category()};
-  const auto reason = ::ERR_GET_REASON(::ERR_peek_error());
-  if (ssl_error == SSL_ERROR_SSL && reason == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
+  const int error = ::SSL_get_error(ssl_.get(), ssl_result);
+  const auto first = ::ERR_peek_error();
+  if (error == SSL_ERROR_WANT_READ) return tcp::socket::wait_read;
+  if (error == SSL_ERROR_WANT_WRITE) return tcp::socket::wait_write;
+  if (error == SSL_ERROR_ZERO_RETURN) return error_code{asio::error::eof};
+  const bool cut = ERR_GET_LIB(first) == ERR_LIB_SSL && ERR_GET_REASON(first) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+  if (error == SSL_ERROR_SYSCALL && first == 0 && saved != 0 && saved != EPIPE && saved != ECONNRESET)
+    return error_code{saved, boost::system::system_category()};
+  if (cut || (error == SSL_ERROR_SYSCALL && first == 0)) {
     ::ERR_clear_error();
-    return asio::error::connection_reset;
+    return error_code{asio::error::connection_reset};
   }
   failure_ = crypto::tls_failure(ssl_.get());
-  return TlsErrc::failed;
+  return error_code{TlsErrc::failed};
 }
 
 }  // namespace tunnel::io

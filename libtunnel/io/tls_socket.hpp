@@ -16,7 +16,8 @@ using asio::ip::tcp;
 ///
 /// No operation has a time-out of its own: the caller races it (`||`) with a timer; after such a race lost, close.
 /// Errors: asio::error::eof after a close_notify; asio::error::connection_reset for an end without one ("broken, never
-/// closed"); otherwise TlsErrc::failed, and failure() says why.
+/// closed"); asio::error::operation_aborted after close(); the system's own error when TCP gave up (timed_out);
+/// otherwise TlsErrc::failed, and failure() says why. The first TlsSocket makes the process ignore SIGPIPE.
 class TlsSocket {
  public:
   TlsSocket(tcp::socket socket, const crypto::TlsContext& context);
@@ -26,7 +27,8 @@ class TlsSocket {
   Task<Result<std::size_t>> read_some(std::span<std::byte> out);
   /// All of it. Nobody else may write until it is done.
   Task<error_code> write(ByteView bytes);
-  /// Writes what the socket takes without waiting. @return how much of it was taken
+  /// Writes what the socket takes without waiting. What was not taken may be half sent already: offer the same bytes again,
+  /// from there on and not fewer, before any other. @return how much of it was taken
   Result<std::size_t> try_write(ByteView bytes);
   /// Sends close_notify as far as the socket takes it at once.
   void shutdown() noexcept;
@@ -41,9 +43,8 @@ class TlsSocket {
   std::pair<tcp::socket, crypto::SslHandle> release() { return {std::move(socket_), std::move(ssl_)}; }
 
  private:
-  /// What an SSL call that did not succeed wants: waits for it and returns success, or says why it failed.
-  Task<error_code> wait_for(int ssl_result);
-  error_code failed(int ssl_error);
+  /// What the SSL call that just returned `ssl_result` waits for, or why it failed.
+  Result<tcp::socket::wait_type> judge(int ssl_result);
 
   tcp::socket socket_;
   crypto::SslHandle ssl_;
