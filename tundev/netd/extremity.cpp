@@ -15,6 +15,14 @@ std::string conf(const std::string& port, const char* key) {
   return "ipv4/conf/" + port + '/' + key;
 }
 
+/// Nothing on a machine without IPv6.
+std::optional<net::Sysctl> without_routers(const std::string& port, const std::string& journal) {
+  const auto key = "ipv6/conf/" + port + "/accept_ra";
+  if (!net::read_sysctl(key)) return std::nullopt;
+  return std::optional<net::Sysctl>{
+      std::in_place, net::Sysctl::Spec{.key = key, .value = "0", .journal = journal}};
+}
+
 }  // namespace
 
 std::string sysctl_journal(const std::string& runtime_dir) {
@@ -64,6 +72,7 @@ ExtremityNetwork::ExtremityNetwork(net::Netlink& netlink, const std::string& por
       others{netlink},
       loose{{.key = conf(port, "rp_filter"), .value = "2", .journal = journal}},
       forwarding{{.key = conf(port, "forwarding"), .value = "1", .journal = journal}},
+      no_routers{without_routers(port, journal)},
       address{netlink, {.link = port, .address = ours}} {}
 
 }  // namespace device

@@ -7,6 +7,7 @@
 #include "net/route.hpp"
 #include "net/sysctl.hpp"
 
+#include <optional>
 #include <string>
 
 namespace device {
@@ -71,6 +72,7 @@ struct ExtremityNetwork {
   net::LocalRule others;   ///< addresses of ours that the customer's LAN has, too
   net::Sysctl loose;       ///< the laptop's sources are judged by table 1 otherwise
   net::Sysctl forwarding;  ///< also what makes the kernel answer for the dead end
+  std::optional<net::Sysctl> no_routers;  ///< IPv6: the laptop does not become our router
   net::Address address;
 };
 
