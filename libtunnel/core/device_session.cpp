@@ -141,7 +141,10 @@ SessionActions DeviceSession::on_deadline(Clock::time_point now) {
 SessionActions DeviceSession::close(SessionEnd end, bool tell_server) {
   SessionActions actions;
   if (tell_server && session_ != 0)
-    actions.push_back(SendMessage{wire::Close{.session = session_, .code = end.close, .text = ""}});
+    actions.push_back(
+        SendMessage{wire::Close{.session = session_,
+                                .code = end.close,
+                                .text = wire::to_plain_text(end.detail, wire::text_chars_max)}});
   else if (tell_server && request_number_ != 0)
     actions.push_back(SendMessage{wire::Cancel{.request = request_number_}});
   state_ = State::closed;

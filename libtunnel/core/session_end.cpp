@@ -6,7 +6,8 @@ SessionEnd SessionEnd::from(wire::CloseCode code, std::string_view detail) {
   const auto sentence = wire::sentence(code);
   std::string text{sentence};
   if (!detail.empty() && detail != sentence) text.append(": ").append(detail);
-  return {std::string{to_string(code)}, std::move(text), !wire::is_orderly(code), code};
+  return {std::string{to_string(code)}, std::move(text), !wire::is_orderly(code), code,
+          std::string{detail}};
 }
 
 SessionEnd SessionEnd::from(wire::RefusalCode code, std::string_view text) {

@@ -11,8 +11,9 @@ struct SessionEnd {
   std::string code;  ///< word of a wire::CloseCode or wire::RefusalCode
   std::string text;
   bool failed = true;  ///< false: it ended as somebody wanted
-  /// What the other end is told.
+  /// What the other end is told; it makes its own sentence of the code.
   wire::CloseCode close = wire::CloseCode::operator_;
+  std::string detail = {};
 
   /// @param detail  more than the code's own sentence says; "" for nothing
   static SessionEnd from(wire::CloseCode code, std::string_view detail);

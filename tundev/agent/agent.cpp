@@ -1,0 +1,428 @@
+#include "agent/agent.hpp"
+
+#include "base/log.hpp"
+#include "crypto/hash.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unistd.h>
+#include <utility>
+
+namespace device {
+namespace {
+
+using namespace std::chrono_literals;
+namespace core = tunnel::core;
+namespace log = tunnel::log;
+using wire::CloseCode;
+
+std::string own_hostname() {
+  std::array<char, wire::hostname_chars_max + 1> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return wire::to_plain_text(name.data(), wire::hostname_chars_max);
+}
+
+/// netd could not be asked now, or a certificate could not be renewed: how soon to try again.
+constexpr auto try_again_after = 2s;
+constexpr auto renew_again_after = 1h;
+
+}  // namespace
+
+Agent::Agent(asio::io_context& io, tunnel::bus::AsioBus& bus, Config config, Events events)
+    : executor_{io.get_executor()},
+      config_{std::move(config)},
+      events_{std::move(events)},
+      store_{config_.state_dir},
+      identity_{store_.load()},
+      netd_{bus, netd_events()},
+      identity_wakeup_{executor_},
+      session_wakeup_{executor_},
+      cause_wakeup_{executor_},
+      enrolment_wakeup_{executor_},
+      netd_wakeup_{executor_},
+      deadline_wakeup_{executor_} {}
+
+Agent::~Agent() = default;
+
+Task<> Agent::run() {
+  using namespace asio::experimental::awaitable_operators;
+  co_await (serve_identity() && serve_sessions() && serve_enrolments() && serve_netd() &&
+            serve_deadlines());
+}
+
+void Agent::stop() {
+  if (std::exchange(stopping_, true)) return;
+  end_session(CloseCode::shutdown, "", false);
+  expire_lists(true);
+  for (auto* wakeup : {&identity_wakeup_, &session_wakeup_, &cause_wakeup_, &enrolment_wakeup_,
+                       &netd_wakeup_, &deadline_wakeup_})
+    wakeup->notify();
+  if (uplink_) uplink_->stop();
+}
+
+// --- the five things that go on all the time
+// ------------------------------------------------------
+
+Task<> Agent::serve_identity() {
+  while (!stopping_) {
+    if (next_identity_) identity_ = std::exchange(next_identity_, std::nullopt);
+    if (!identity_) {
+      log::info("not enrolled; waiting for: tundev enroll CODE");
+      co_await identity_wakeup_.wait();
+      continue;
+    }
+    control_.emplace(core::DeviceIdentity{identity_->self, identity_->certificate.key_hash()},
+                     tools());
+    const auto& server =
+        config_.server.address.empty() ? identity_->server : config_.server.address;
+    uplink_.emplace(
+        executor_, *control_, *identity_, server,
+        Uplink::Events{.actions = [this](core::ControlActions a) { apply(std::move(a)); },
+                       .status_changed = [this] { events_.facts_changed(); },
+                       .info = [this] { return info(); }});
+    judge_readiness();
+    netd_ready_ = false;  // it may know another role
+    netd_wakeup_.notify();
+    events_.facts_changed();
+    co_await uplink_->run();
+    // A session that still runs refers to the identity.
+    while (!records_.empty() || runner_)
+      co_await identity_wakeup_.wait();
+    uplink_.reset();
+    control_.reset();
+    events_.facts_changed();
+  }
+}
+
+Task<> Agent::serve_sessions() {
+  while (!stopping_ || to_start_ || runner_) {
+    if (!to_start_) {
+      co_await session_wakeup_.wait();
+      continue;
+    }
+    co_await run_session(*std::exchange(to_start_, std::nullopt));
+  }
+}
+
+/// The root of a session: what cannot be helped here ends the session, not the agent.
+Task<tunnel::io::LegEnd> Agent::run_runner(const core::StartSession& start) {
+  SessionRunner::Plan plan{.start = start,
+                           .role = identity_->self.role,
+                           .server = uplink_->server_address(),
+                           .interface = config_.onsite.interface,
+                           .clock_offset = uplink_->clock_offset(),
+                           .check_dates = uplink_->clock_is_good()};
+  const auto running = [this, start](Clock::duration echo) { on_running(start, echo); };
+  std::string failure;
+  try {
+    runner_.emplace(*identity_, netd_, std::move(plan), running, executor_);
+    co_return co_await runner_->run();
+  } catch (const std::exception& error) {
+    failure = error.what();
+  }
+  log::error("a session failed", {log::session(start.grant.session), log::reason(failure)});
+  co_return tunnel::io::LegEnd{CloseCode::kernel, failure};
+}
+
+Task<> Agent::run_session(core::StartSession start) {
+  const auto id = start.id;
+  const auto end = co_await run_runner(start);
+  auto* mine = record(id);
+  if (end.code == CloseCode::network && mine != nullptr && !mine->end && !stopping_) {
+    // The server tells on the control connection why it cut a leg; that may come a moment later.
+    co_await cause_wakeup_.wait_until(Clock::now() + cause_timeout);
+  }
+  if (control_) apply(control_->end(id, end.code, end.text));
+  if (runner_) co_await runner_->clean_up();
+  if (mine = record(id); mine != nullptr) {
+    if (runner_) mine->counters = runner_->counters();
+    if (!mine->end) mine->end = core::SessionEnd::from(end.code, end.text);
+  }
+  runner_.reset();
+  conclude(id);
+}
+
+Task<> Agent::serve_enrolments() {
+  while (!stopping_) {
+    if (!enrolment_)
+      co_await enrolment_wakeup_.wait();
+    else
+      co_await enrol_one(*std::exchange(enrolment_, std::nullopt));
+  }
+}
+
+Task<> Agent::enrol_one(PendingEnrolment pending) {
+  auto outcome = co_await device::enrol(pending.code, config_.server.address, own_hostname());
+  enrolling_ = false;
+  if (const auto* failure = std::get_if<EnrolFailure>(&outcome)) {
+    log::warn("enrolment failed", {log::reason(failure->text)});
+    pending.done(AgentError{failure->error, failure->text});
+    co_return;
+  }
+  auto& fresh = std::get<Identity>(outcome);
+  try {
+    store_.store(fresh);
+  } catch (const IdentityError& error) {
+    log::error("the new identity could not be stored", {log::reason(error.what())});
+    pending.done(AgentError{"Failed", error.what()});
+    co_return;
+  }
+  log::info("enrolled", {log::device(fresh.self.name.str()), log::peer(fresh.server)});
+  const auto self = fresh.self;
+  end_session(CloseCode::shutdown, "the device was enrolled anew", false);
+  next_identity_ = std::move(fresh);
+  if (uplink_) uplink_->stop();
+  identity_wakeup_.notify();
+  pending.done(self);
+}
+
+Task<> Agent::serve_netd() {
+  while (!stopping_) {
+    if (!netd_.is_present() || (netd_ready_ && !uplink_changed_)) {
+      co_await netd_wakeup_.wait();
+      continue;
+    }
+    co_await ask_netd();
+    if (netd_.is_present() && !netd_ready_)
+      co_await netd_wakeup_.wait_until(Clock::now() + try_again_after);
+  }
+}
+
+Task<> Agent::ask_netd() {
+  uplink_changed_ = false;
+  const auto& known = next_identity_ ? next_identity_ : identity_;
+  const auto role = known ? std::string{to_string(known->self.role)} : std::string{};
+  if (!netd_ready_) {
+    if (const auto failure = co_await netd_.set_role(role)) {
+      log::error("tundev-netd does not take our role", {log::reason(failure->text)});
+      co_return;
+    }
+    if (role == "master") {
+      auto port = co_await netd_.laptop_port();
+      if (auto* found = std::get_if<LaptopPort>(&port)) port_ = std::move(*found);
+    }
+    netd_ready_ = netd_.is_present();
+  }
+  auto around = co_await netd_.surroundings();
+  if (auto* found = std::get_if<Surroundings>(&around)) around_ = std::move(*found);
+  judge_readiness();
+  if (control_) apply(control_->on_info(info()));
+}
+
+Task<> Agent::serve_deadlines() {
+  while (!stopping_) {
+    const auto now = Clock::now();
+    if (control_) apply(control_->on_deadline(now));
+    expire_lists(false);
+    if (now >= next_renewal_) renew_if_due();
+    auto next = Clock::time_point::max();
+    if (control_) next = std::min(next, control_->next_deadline());
+    for (const auto& list : lists_)
+      next = std::min(next, list.deadline);
+    if (is_online()) next = std::min(next, next_renewal_);
+    co_await deadline_wakeup_.wait_until(next);
+  }
+}
+
+// --- netd and what we tell of ourselves
+// -----------------------------------------------------------
+
+NetdClient::Events Agent::netd_events() {
+  return {
+      .presence =
+          [this](bool present) {
+            netd_ready_ = false;
+            if (present) {
+              log::info("tundev-netd is there");
+            } else {
+              log::warn("tundev-netd is not there: no session is possible");
+              port_.reset();
+              end_session(CloseCode::kernel, "its network service has stopped", true);
+            }
+            judge_readiness();
+            netd_wakeup_.notify();
+          },
+      .port_added =
+          [this](const std::string& name, const std::string& address) {
+            log::info("the laptop's port is ready", {log::link(name)});
+            port_ = LaptopPort{name, tunnel::Ipv4Prefix::parse(address)};
+            judge_readiness();
+          },
+      .port_removed =
+          [this](const std::string& name, const std::string& reason) {
+            log::info("the laptop's port is gone", {log::link(name), log::reason(reason)});
+            port_ = LaptopPort{};
+            const bool cable = reason.find("carrier") != std::string::npos;
+            end_session(cable ? CloseCode::carrier_lost : CloseCode::unplugged, "", false);
+          },
+      .uplink_changed =
+          [this] {
+            uplink_changed_ = true;
+            netd_wakeup_.notify();
+            if (uplink_) uplink_->retry_soon();
+          },
+  };
+}
+
+void Agent::judge_readiness() {
+  if (!control_) return;
+  control_->set_unready(netd_ready_ ? ""
+                                    : "its network service (tundev-netd) does not run; start it on "
+                                      "the onsite device");
+  std::vector<tunnel::Ipv4Prefix> networks;
+  if (port_ && port_->address) networks.push_back(port_->address->network());
+  control_->set_networks(std::move(networks));
+}
+
+wire::Info Agent::info() const {
+  return {.software = RDV_VERSION,
+          .hostname = own_hostname(),
+          .lan = around_.lan,
+          .dns = around_.dns,
+          .uplink = around_.kind,
+          .capabilities = {"l3"}};
+}
+
+core::DeviceTools Agent::tools() const {
+  return {.is_signed =
+              [this](tunnel::ByteView grant, tunnel::ByteView signature) {
+                return identity_->grant_key.verify(wire::grant_signature_context, grant, signature);
+              },
+          .fresh_nonce = [] { return crypto::random_nonce(); }};
+}
+
+tunnel::UnixSeconds Agent::server_now() const {
+  return tunnel::unix_now() + (uplink_ ? uplink_->clock_offset().count() : 0);
+}
+
+void Agent::renew_if_due() {
+  if (!is_online()) return;
+  next_renewal_ = Clock::now() + renew_again_after;
+  const auto& certificate = identity_->certificate;
+  if (server_now() < core::renewal_due(certificate.not_before(), certificate.not_after())) return;
+  log::info("asking for a new certificate", {log::device(identity_->self.name.str())});
+  apply(control_->renew(crypto::make_csr(identity_->key)));
+}
+
+// --- what the control machine wants done
+// ----------------------------------------------------------
+
+void Agent::apply(core::ControlActions actions) {
+  if (actions.empty()) return;  // serve_deadlines() would wake itself for ever
+  for (auto& action : actions)
+    std::visit([this](auto& a) { on(a); }, action);
+  deadline_wakeup_.notify();
+}
+
+void Agent::on(const core::SendMessage& action) {
+  if (uplink_) uplink_->send(action.message);
+}
+
+void Agent::on(const core::Online& action) {
+  uplink_->on_online(action.welcome);
+  next_renewal_ = Clock::now();
+}
+
+void Agent::on(core::Listed& action) {
+  const auto list = std::ranges::find(lists_, action.request, &PendingList::request);
+  if (list == lists_.end()) return;
+  const auto done = std::move(list->done);
+  lists_.erase(list);
+  done(std::move(action.devices));
+}
+
+void Agent::on(const core::CertificateRenewed& action) {
+  try {
+    auto certificate = crypto::Certificate::from_pem(tunnel::as_text(action.certificate));
+    const auto certified = certificate.identity();
+    if (certificate.key_hash() != identity_->key.hash() || !certified ||
+        *certified != identity_->self)
+      throw IdentityError{"it is for somebody else"};
+    store_.store_certificate(certificate);
+    identity_->certificate = std::move(certificate);
+    log::info("the certificate was renewed", {log::device(identity_->self.name.str())});
+  } catch (const std::exception& error) {
+    log::error("the new certificate cannot be used", {log::reason(error.what())});
+  }
+}
+
+void Agent::on(const core::ServerSaidGoodbye& action) {
+  uplink_->on_goodbye(action.goodbye);
+}
+
+void Agent::on(const core::DropConnection& action) {
+  log::warn("the server broke the protocol", {log::reason(action.why)});
+  uplink_->drop("the server broke the protocol: " + action.why.message());
+}
+
+void Agent::expire_lists(bool all) {
+  const auto now = Clock::now();
+  const auto late = std::stable_partition(
+      lists_.begin(), lists_.end(), [&](const auto& list) { return !all && now < list.deadline; });
+  std::vector<PendingList> expired{std::make_move_iterator(late),
+                                   std::make_move_iterator(lists_.end())};
+  lists_.erase(late, lists_.end());
+  for (const auto& list : expired)
+    list.done(AgentError{"NotConnected", "the RDV server did not answer; see: tundev status"});
+}
+
+// --- what org.rdv.Device1 asks
+// --------------------------------------------------------------------
+
+std::optional<wire::Identity> Agent::identity() const {
+  const auto& known = next_identity_ ? next_identity_ : identity_;
+  return known ? std::optional{known->self} : std::nullopt;
+}
+
+std::string Agent::server() const {
+  return uplink_ ? uplink_->server() : std::string{};
+}
+
+bool Agent::is_online() const {
+  return uplink_ && uplink_->is_online();
+}
+
+std::string Agent::status() const {
+  return uplink_ ? uplink_->status() : "not enrolled; enrol it with: tundev enroll CODE";
+}
+
+void Agent::enrol(std::string code, OnEnrolled done) {
+  if (std::exchange(enrolling_, true))
+    throw AgentError{"Busy", "another enrolment is in progress; try again when it is over"};
+  if (!records_.empty()) {
+    enrolling_ = false;
+    throw AgentError{"Busy", "a session is running; end it first"};
+  }
+  enrolment_ = PendingEnrolment{std::move(code), std::move(done)};
+  enrolment_wakeup_.notify();
+}
+
+void Agent::require_master() const {
+  if (!identity_)
+    throw AgentError{"NotEnrolled",
+                     "this device is not enrolled; enrol it with: tundev enroll CODE"};
+  if (identity_->self.role != wire::Role::master)
+    throw AgentError{"WrongRole", "this device is an onsite; only a master opens sessions"};
+  if (enrolling_)
+    throw AgentError{"Busy", "an enrolment is in progress; try again when it is over"};
+  if (!is_online())
+    throw AgentError{"NotConnected",
+                     fmt::format("there is no connection to the RDV server: {}", status())};
+}
+
+void Agent::list(OnListed done) {
+  require_master();
+  std::uint32_t request = 0;
+  auto actions = control_->list(request);
+  lists_.push_back({request, Clock::now() + list_timeout, std::move(done)});
+  apply(std::move(actions));
+}
+
+void Agent::on_name_gone(const std::string& name) {
+  for (const auto& record : records_)
+    if (record.owner == name && !record.end && control_)
+      return apply(control_->end(record.id, CloseCode::terminal_closed, ""));
+}
+
+}  // namespace device

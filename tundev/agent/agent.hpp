@@ -1,0 +1,170 @@
+#pragma once
+#include "agent/enrolment.hpp"
+#include "agent/netd_client.hpp"
+#include "agent/session_runner.hpp"
+#include "agent/uplink.hpp"
+#include "config.hpp"
+
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace device {
+
+/// A request cannot be fulfilled; what() is a sentence, name() the last part of an org.rdv.Error
+/// name.
+class AgentError : public std::runtime_error {
+ public:
+  AgentError(std::string name, const std::string& text)
+      : std::runtime_error{text}, name_{std::move(name)} {}
+  const std::string& name() const noexcept { return name_; }
+
+ private:
+  std::string name_;
+};
+
+/// A fact of SessionChanged's details (dbus/org.rdv.Device1.xml), by its key.
+using Detail = std::variant<std::string, std::vector<std::string>, double, std::uint64_t, bool>;
+using Details = std::map<std::string, Detail>;
+
+/// The agent without its bus adaptor: identity, uplink, at most one session, and netd. One thread.
+class Agent {
+ public:
+  struct Events {
+    std::function<void(std::uint64_t id, const std::string& state, const Details&)> session_changed;
+    std::function<void()> facts_changed;
+  };
+  struct OpenOptions {
+    std::string mode = "L3";
+    std::uint32_t seconds = 0;
+    bool wait = true;
+    std::string interface;
+    std::vector<std::string> forward;
+  };
+  struct SessionFacts {
+    std::uint64_t id = 0, session = 0;
+    std::string state, peer;
+    tunnel::UnixSeconds since = 0;
+    std::uint64_t rx_bytes = 0, tx_bytes = 0;
+  };
+  using OnEnrolled = std::function<void(std::variant<wire::Identity, AgentError>)>;
+  using OnListed = std::function<void(std::variant<std::vector<wire::ListedDevice>, AgentError>)>;
+
+  static constexpr auto list_timeout = std::chrono::seconds{5};
+  /// How long a leg that broke without a word waits for the server to say why.
+  static constexpr auto cause_timeout = std::chrono::milliseconds{700};
+
+  /// @throws IdentityError when what is on disk cannot be used
+  Agent(asio::io_context& io, tunnel::bus::AsioBus& bus, Config config, Events events);
+  ~Agent();
+
+  /// Runs until stop(), then ends the session and says goodbye.
+  Task<> run();
+  void stop();
+
+  // What org.rdv.Device1 offers. Those that cannot answer at once call back; all throw AgentError.
+  std::optional<wire::Identity> identity() const;
+  std::string server() const;
+  bool is_online() const;
+  std::string status() const;
+  void enrol(std::string code, OnEnrolled done);
+  void list(OnListed done);
+  /// @param owner  bus name of the caller: the session ends with it
+  std::uint64_t open(const std::string& onsite, const OpenOptions& options, std::string owner);
+  void close(std::uint64_t id, const std::string& reason);
+  std::vector<SessionFacts> sessions() const;
+  void on_name_gone(const std::string& name);
+
+ private:
+  struct Record {
+    std::uint64_t id = 0;
+    std::string owner, peer;
+    tunnel::UnixSeconds since = 0;
+    Clock::time_point asked, established;
+    std::uint64_t session = 0;
+    std::optional<tunnel::core::SessionEnd> end;
+    tunnel::io::PumpCounters counters;
+    bool is_running = false;  ///< established
+  };
+  struct PendingList {
+    std::uint32_t request;
+    Clock::time_point deadline;
+    OnListed done;
+  };
+  struct PendingEnrolment {
+    std::string code;
+    OnEnrolled done;
+  };
+
+  Task<> serve_identity();
+  Task<> serve_sessions();
+  Task<> serve_enrolments();
+  Task<> serve_netd();
+  Task<> serve_deadlines();
+  Task<> run_session(tunnel::core::StartSession start);
+  Task<tunnel::io::LegEnd> run_runner(const tunnel::core::StartSession& start);
+  Task<> enrol_one(PendingEnrolment pending);
+
+  void apply(tunnel::core::ControlActions actions);
+  void on(const tunnel::core::SendMessage& action);
+  void on(const tunnel::core::SessionWaits& action);
+  void on(tunnel::core::StartSession& action);
+  void on(tunnel::core::SessionOver& action);
+  void on(const tunnel::core::Online& action);
+  void on(tunnel::core::Listed& action);
+  void on(const tunnel::core::CertificateRenewed& action);
+  void on(const tunnel::core::ServerSaidGoodbye& action);
+  void on(const tunnel::core::DropConnection& action);
+  void on(const tunnel::core::SessionOffered& action);
+
+  void on_running(const tunnel::core::StartSession& start, Clock::duration echo);
+  void conclude(std::uint64_t id);
+  Record* record(std::uint64_t id);
+  /// Ends the session there is, if any: packets stop at once when `at_once`.
+  void end_session(wire::CloseCode code, std::string_view text, bool at_once);
+  void expire_lists(bool all);
+  void renew_if_due();
+  tunnel::UnixSeconds server_now() const;
+
+  NetdClient::Events netd_events();
+  Task<> ask_netd();
+  void judge_readiness();
+  wire::Info info() const;
+  tunnel::core::DeviceTools tools() const;
+  void require_master() const;
+
+  asio::any_io_executor executor_;
+  Config config_;
+  Events events_;
+  IdentityStore store_;
+  std::optional<Identity> identity_;
+  std::optional<Identity> next_identity_;  ///< enrolled; takes over when the uplink has ended
+  NetdClient netd_;
+  std::optional<tunnel::core::DeviceControl> control_;
+  std::optional<Uplink> uplink_;
+
+  std::list<Record> records_;  ///< at most the running one and its successor
+  std::optional<tunnel::core::StartSession> to_start_;
+  std::optional<SessionRunner> runner_;
+  std::vector<PendingList> lists_;
+  std::optional<PendingEnrolment> enrolment_;
+  bool enrolling_ = false;
+  std::uint64_t last_id_ = 0;
+  Clock::time_point next_renewal_{};
+
+  Surroundings around_;
+  std::optional<LaptopPort> port_;  ///< nothing: netd was not asked yet
+  bool netd_ready_ = false;         ///< it knows our role
+  bool uplink_changed_ = false;
+
+  Wakeup identity_wakeup_, session_wakeup_, cause_wakeup_, enrolment_wakeup_, netd_wakeup_,
+      deadline_wakeup_;
+  bool stopping_ = false;
+};
+
+}  // namespace device

@@ -1,0 +1,203 @@
+/// The part of Agent that keeps people informed of its sessions.
+#include "agent/agent.hpp"
+#include "base/log.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace device {
+namespace {
+
+namespace core = tunnel::core;
+namespace log = tunnel::log;
+using wire::CloseCode;
+
+constexpr std::size_t reason_chars_max = 200;
+
+double to_ms(Clock::duration time) {
+  return std::chrono::duration<double, std::milli>{time}.count();
+}
+
+std::vector<std::string> texts(const std::vector<tunnel::Ipv4Address>& addresses) {
+  std::vector<std::string> out;
+  for (const auto& address : addresses)
+    out.push_back(address.str());
+  return out;
+}
+
+std::uint64_t whole_seconds(Clock::duration time) {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(time).count());
+}
+
+}  // namespace
+
+Agent::Record* Agent::record(std::uint64_t id) {
+  const auto found = std::ranges::find(records_, id, &Record::id);
+  return found == records_.end() ? nullptr : &*found;
+}
+
+std::uint64_t Agent::open(const std::string& onsite, const OpenOptions& options,
+                          std::string owner) {
+  require_master();
+  const auto name = wire::Name::parse(onsite);
+  if (!name)
+    throw AgentError{"InvalidArgument",
+                     fmt::format("\"{}\" is not a device name; see the names with: masterdev -l",
+                                 wire::to_plain_text(onsite, wire::device_name_chars_max))};
+  if (options.mode != "L3")
+    throw AgentError{"InvalidArgument", "this version can carry IP (L3) only; leave out -m"};
+  if (!options.forward.empty())
+    throw AgentError{"InvalidArgument", "this version cannot forward single ports; leave out -R"};
+  if (options.seconds > wire::session_seconds_max)
+    throw AgentError{"InvalidArgument",
+                     fmt::format("a session lasts at most {} seconds", wire::session_seconds_max)};
+  if (!netd_ready_)
+    throw AgentError{
+        "Failed", "the network service does not run; start it with: systemctl start tundev-netd"};
+  if (!port_ || port_->name.empty())
+    throw AgentError{"NoInterface",
+                     "there is no laptop's port; plug the laptop into this device's USB-Ethernet "
+                     "adapter and try again"};
+  if (!options.interface.empty() && options.interface != port_->name)
+    throw AgentError{"NoInterface", fmt::format("the laptop's port is {}, not {}", port_->name,
+                                                wire::to_plain_text(options.interface, 16))};
+  if (const auto& running = control_->session())
+    throw AgentError{"Busy", fmt::format("this master has a session to {} already; close it first",
+                                         running->peer().str())};
+
+  const auto id = ++last_id_;
+  records_.push_back({.id = id,
+                      .owner = std::move(owner),
+                      .peer = name->str(),
+                      .since = server_now(),
+                      .asked = Clock::now()});
+  log::info("a session was asked for", {log::onsite(name->str())});
+  apply(control_->open(
+      id,
+      {.onsite = *name, .mode = wire::Mode::l3, .seconds = options.seconds, .wait = options.wait},
+      Clock::now()));
+  return id;
+}
+
+void Agent::close(std::uint64_t id, const std::string& reason) {
+  const auto* found = record(id);
+  if (found == nullptr || found->end || !control_)
+    throw AgentError{"NotFound", "there is no such session; see: tundev status"};
+  const auto text = wire::to_plain_text(reason, reason_chars_max);
+  const bool is_onsite = control_->self().identity.role == wire::Role::onsite;
+  auto code = is_onsite ? CloseCode::customer : CloseCode::operator_;
+  if (text == to_string(CloseCode::terminal_closed)) code = CloseCode::terminal_closed;
+  if (text == to_string(CloseCode::time_limit)) code = CloseCode::time_limit;
+  apply(control_->end(id, code, text == to_string(code) ? "" : text));
+}
+
+std::vector<Agent::SessionFacts> Agent::sessions() const {
+  std::vector<SessionFacts> facts;
+  for (const auto& r : records_) {
+    const auto& machine = control_->session();
+    const bool is_known = machine && machine->id() == r.id;
+    const auto counters = runner_ && runner_->id() == r.id ? runner_->counters() : r.counters;
+    facts.push_back({.id = r.id,
+                     .session = r.session,
+                     .state = std::string{is_known ? to_string(machine->state()) : "closing"},
+                     .peer = r.peer,
+                     .since = r.since,
+                     .rx_bytes = counters.rx_bytes,
+                     .tx_bytes = counters.tx_bytes});
+  }
+  return facts;
+}
+
+void Agent::on(const core::SessionOffered& action) {
+  records_.push_back({.id = action.id,
+                      .owner = "",
+                      .peer = action.master.str(),
+                      .since = server_now(),
+                      .asked = Clock::now()});
+  log::info("a session was offered", {log::master(action.master.str())});
+  events_.session_changed(action.id, "opening", {{"peer", action.master.str()}});
+}
+
+void Agent::on(const core::SessionWaits& action) {
+  events_.session_changed(
+      action.id, "waiting",
+      {{"reason", std::string{to_string(action.why.code)}},
+       {"text", action.why.text},
+       {"since", static_cast<std::uint64_t>(std::max<tunnel::UnixSeconds>(0, action.why.since))}});
+}
+
+void Agent::on(core::StartSession& action) {
+  auto* mine = record(action.id);
+  mine->session = action.grant.session;
+  log::info("a session was granted", {log::session(mine->session), log::device(mine->peer)});
+  events_.session_changed(action.id, "opening",
+                          {{"session", tunnel::format_session_id(mine->session)}});
+  to_start_ = std::move(action);
+  session_wakeup_.notify();
+}
+
+void Agent::on_running(const core::StartSession& start, Clock::duration echo) {
+  auto* mine = record(start.id);
+  if (mine == nullptr || mine->end || !control_) return;
+  const auto now = Clock::now();
+  control_->on_established(start.id, now);
+  mine->is_running = true;
+  mine->established = now;
+  Details details{{"session", tunnel::format_session_id(mine->session)},
+                  {"peer", mine->peer},
+                  {"hostname", start.peer.hostname},
+                  {"lan", start.peer.lan ? start.peer.lan->str() : std::string{}},
+                  {"dns", texts(start.grant.dns)},
+                  {"open_ms", to_ms(now - mine->asked)},
+                  {"expires", static_cast<std::uint64_t>(server_now()) + start.grant.seconds}};
+  if (echo > Clock::duration::zero()) details["echo_ms"] = to_ms(echo);
+  log::info("a session is established", {log::session(mine->session), log::device(mine->peer)});
+  events_.session_changed(start.id, "established", details);
+}
+
+void Agent::on(core::SessionOver& action) {
+  auto* mine = record(action.id);
+  if (mine == nullptr) return;
+  const auto code = action.end.close;
+  const auto detail = action.end.detail;
+  if (!mine->end) mine->end = std::move(action.end);
+  if (to_start_ && to_start_->id == action.id) to_start_.reset();
+  if (runner_ && runner_->id() == action.id) {
+    cause_wakeup_.notify();
+    return runner_->stop(code, detail);
+  }
+  conclude(action.id);
+}
+
+void Agent::end_session(CloseCode code, std::string_view text, bool at_once) {
+  if (at_once && runner_) runner_->abort(code, std::string{text});
+  if (control_ && control_->session()) apply(control_->end(control_->session()->id(), code, text));
+}
+
+/// The kernel is as before, or was never touched: now people may know.
+void Agent::conclude(std::uint64_t id) {
+  const auto found = std::ranges::find(records_, id, &Record::id);
+  if (found == records_.end()) return;
+  Record over = *found;
+  if (!over.end) over.end = core::SessionEnd::from(CloseCode::operator_, "");
+  records_.erase(found);
+  const auto seconds = over.is_running ? whole_seconds(Clock::now() - over.established) : 0;
+  log::info(
+      "a session is closed",
+      {log::session(over.session), log::device(over.peer), log::code(over.end->code),
+       log::reason(over.end->text), log::rx_bytes(over.counters.rx_bytes),
+       log::tx_bytes(over.counters.tx_bytes), log::seconds(static_cast<std::int64_t>(seconds))});
+  events_.session_changed(id, "closed",
+                          {{"code", over.end->code},
+                           {"text", over.end->text},
+                           {"failed", over.end->failed},
+                           {"rx_bytes", over.counters.rx_bytes},
+                           {"tx_bytes", over.counters.tx_bytes},
+                           {"seconds", seconds}});
+  identity_wakeup_.notify();
+  session_wakeup_.notify();
+}
+
+}  // namespace device

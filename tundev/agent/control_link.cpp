@@ -1,0 +1,146 @@
+#include "agent/control_link.hpp"
+
+#include <openssl/x509.h>
+
+#include <array>
+#include <utility>
+
+namespace device {
+
+using namespace asio::experimental::awaitable_operators;
+using tunnel::core::Keepalive;
+
+Task<std::string> ControlLink::handshake() {
+  tunnel::io::error_code ec;
+  server_ = tls_.socket().remote_endpoint(ec);
+  tls_.socket().set_option(asio::ip::tcp::no_delay{true}, ec);
+  const auto first = co_await (tls_.handshake() || sleep_for(wire::authenticated_timeout));
+  if (first.index() == 1) {
+    tls_.close();
+    co_return "it did not answer in time";
+  }
+  const auto failed = std::get<0>(first);
+  if (!failed) co_return "";
+  co_return tls_.failure().empty() ? "it closed the connection" : tls_.failure();
+}
+
+Task<std::string> ControlLink::run() {
+  deadline_ = Clock::now() + wire::authenticated_timeout;
+  co_await (read() || write() || watch());
+  tls_.shutdown();
+  tls_.close();
+  co_return why_;
+}
+
+void ControlLink::send(const wire::ControlMessage& message) {
+  if (closing_) return;
+  if (outbox_.size() >= outbox_messages_max) return fail("it takes no more messages");
+  outbox_.push_back(wire::encode(message));
+  outbox_wakeup_.notify();
+}
+
+void ControlLink::close(std::string why) {
+  if (closing_) return;
+  closing_ = true;
+  if (why_.empty()) why_ = std::move(why);
+  deadline_ = Clock::now() + close_timeout;
+  outbox_wakeup_.notify();
+  watch_wakeup_.notify();
+}
+
+void ControlLink::fail(std::string why) {
+  outbox_.clear();
+  close(std::move(why));
+}
+
+void ControlLink::on_online(std::chrono::seconds ping_after) {
+  keepalive_.emplace(
+      Keepalive::Times{.ping_after = ping_after, .give_up_after = wire::pong_timeout},
+      Clock::now());
+  watch_wakeup_.notify();
+}
+
+bool ControlLink::failed_for_dates() const {
+  const auto verdict = ::SSL_get_verify_result(tls_.ssl());
+  return verdict == X509_V_ERR_CERT_NOT_YET_VALID || verdict == X509_V_ERR_CERT_HAS_EXPIRED;
+}
+
+bool ControlLink::server_is_valid_at(tunnel::UnixSeconds now) const {
+  const auto* certificate = ::SSL_get0_peer_certificate(tls_.ssl());
+  auto when = static_cast<time_t>(now);
+  return certificate != nullptr && ::X509_cmp_time(::X509_get0_notBefore(certificate), &when) < 0 &&
+         ::X509_cmp_time(::X509_get0_notAfter(certificate), &when) > 0;
+}
+
+Task<> ControlLink::read() {
+  std::array<std::byte, 4096> chunk;
+  while (!closing_) {
+    const auto got = co_await tls_.read_some(chunk);
+    if (!got) {
+      if (!closing_) why_ = "the connection broke: " + got.error().message();
+      if (got.error() == asio::error::eof && !closing_) why_ = "the server closed the connection";
+      co_return;
+    }
+    if (keepalive_) keepalive_->on_received(Clock::now());
+    if (!take(std::span{chunk}.first(*got))) break;
+  }
+  // What is still to be sent, and the time-out, are the other two's.
+  Wakeup never{tls_.get_executor()};
+  co_await never.wait();
+}
+
+bool ControlLink::take(tunnel::ByteView bytes) {
+  reader_.feed(bytes);
+  while (!closing_) {
+    const auto frame = reader_.next();
+    if (!frame) {
+      fail("the server broke the protocol: " + frame.error().message());
+      break;
+    }
+    if (!*frame) return true;
+    const auto message = wire::decode_control((*frame)->type, (*frame)->payload);
+    if (!message) {
+      fail("the server broke the protocol: " + message.error().message());
+      break;
+    }
+    on_message_(*message);
+  }
+  return false;
+}
+
+Task<> ControlLink::write() {
+  for (;;) {
+    while (!outbox_.empty()) {
+      const auto frame = std::move(outbox_.front());
+      outbox_.pop_front();
+      const auto ec = co_await tls_.write(frame);
+      if (!ec) continue;
+      if (!closing_) why_ = "the connection broke: " + ec.message();
+      co_return;
+    }
+    if (closing_) co_return;
+    co_await outbox_wakeup_.wait();
+  }
+}
+
+Task<> ControlLink::watch() {
+  for (;;) {
+    const auto now = Clock::now();
+    if (closing_ || !keepalive_) {
+      if (now >= deadline_) {
+        if (!closing_) why_ = "the server did not greet us in time";
+        co_return;
+      }
+    } else {
+      switch (keepalive_->on_deadline(now)) {
+        case Keepalive::Action::none: break;
+        case Keepalive::Action::send_ping: send(wire::Ping{.token = ++pings_}); break;
+        case Keepalive::Action::close: why_ = "the server no longer answers"; co_return;
+      }
+    }
+    const bool on_deadline = closing_ || !keepalive_;
+    co_await watch_wakeup_.wait_until(on_deadline ? deadline_ : keepalive_->next_deadline());
+  }
+}
+
+}  // namespace device

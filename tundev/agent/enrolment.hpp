@@ -1,0 +1,28 @@
+#pragma once
+#include "agent/identity.hpp"
+#include "io/asio.hpp"
+
+#include <string>
+#include <variant>
+
+namespace device {
+
+using tunnel::io::Task;
+
+/// Why a device was not enrolled. `error` is the last part of an org.rdv.Error name; `text` a
+/// sentence for a person.
+struct EnrolFailure {
+  std::string error;
+  std::string text;
+};
+
+/// Proves `code` to the server it names, with a key made here, and checks what comes back against
+/// the code and the key. Nothing is stored. Ends within enrol_timeout and the resolver's own.
+///
+/// @param server_override  "" or host:port to dial instead of the code's
+Task<std::variant<Identity, EnrolFailure>> enrol(std::string code, std::string server_override,
+                                                 std::string hostname);
+
+inline constexpr auto enrol_timeout = std::chrono::seconds{20};
+
+}  // namespace device

@@ -1,0 +1,71 @@
+#pragma once
+#include "agent/bus_call.hpp"
+#include "base/unique_fd.hpp"
+#include "wire/grant.hpp"
+#include "wire/messages.hpp"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace device {
+
+/// What netd knows of the device's networks.
+struct Surroundings {
+  tunnel::wire::UplinkKind kind = tunnel::wire::UplinkKind::unknown;
+  std::optional<tunnel::Ipv4Prefix> lan;  ///< onsite: the customer's; master: its own
+  std::vector<tunnel::Ipv4Address> dns;
+};
+
+/// The laptop's port of a master.
+struct LaptopPort {
+  std::string name;  ///< "": none
+  std::optional<tunnel::Ipv4Prefix> address;
+};
+
+/// The TUN device of a session.
+struct SessionTun {
+  tunnel::UniqueFd fd;
+  std::string link;
+};
+
+/// tundev-netd as the agent uses it (dbus/org.rdv.Netd1.xml). Every call has a deadline; what netd
+/// tells comes in by Events, from the bus's own handlers.
+class NetdClient {
+ public:
+  struct Events {
+    std::function<void(bool present)> presence;
+    std::function<void(const std::string& name, const std::string& address)> port_added;
+    std::function<void(const std::string& name, const std::string& reason)> port_removed;
+    std::function<void()> uplink_changed;
+  };
+
+  NetdClient(tunnel::bus::AsioBus& bus, Events events);
+
+  /// Its name is on the bus.
+  bool is_present() const { return present_; }
+
+  Task<std::optional<BusFailure>> set_role(std::string role);
+  Task<std::variant<Surroundings, BusFailure>> surroundings();
+  Task<std::variant<LaptopPort, BusFailure>> laptop_port();
+  /// @param interface  onsite: the customer's LAN port; "": of the default route
+  Task<std::variant<SessionTun, BusFailure>> open_session(tunnel::wire::Grant grant,
+                                                          tunnel::wire::Role role,
+                                                          std::string interface,
+                                                          std::vector<tunnel::Ipv4Address> deny);
+  Task<std::optional<BusFailure>> close_session(std::uint64_t session);
+
+ private:
+  void on_owner(const std::string& name, const std::string& owner);
+  BusMethod method(const char* name, std::chrono::milliseconds timeout) const;
+
+  tunnel::bus::AsioBus& bus_;
+  Events events_;
+  std::unique_ptr<sdbus::IProxy> daemon_;
+  std::unique_ptr<sdbus::IProxy> netd_;
+  bool present_ = false;
+};
+
+}  // namespace device

@@ -1,0 +1,143 @@
+#include "agent/uplink.hpp"
+
+#include "agent/dial.hpp"
+#include "base/log.hpp"
+#include "crypto/hash.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace device {
+namespace {
+
+using namespace std::chrono_literals;
+namespace core = tunnel::core;
+namespace log = tunnel::log;
+
+/// A difference that matters to certificates (90 days) and to what people read.
+constexpr auto clock_is_off = 1h;
+/// Changes of the network do not make us dial more often than this.
+constexpr auto retry_pause = 1s;
+
+}  // namespace
+
+Uplink::Uplink(asio::any_io_executor executor, core::DeviceControl& control,
+               const Identity& identity, std::string server, Events events)
+    : executor_{executor},
+      control_{control},
+      identity_{identity},
+      server_{std::move(server)},
+      events_{std::move(events)},
+      retry_{executor},
+      clock_is_wrong_{clock_is_impossible()},
+      status_{fmt::format("connecting to {}", server_)} {}
+
+/// Before our own certificate was made: a machine without a battery clock.
+bool Uplink::clock_is_impossible() const {
+  constexpr tunnel::UnixSeconds day = 24 * 3600;
+  return tunnel::unix_now() + day < identity_.certificate.not_before();
+}
+
+Task<> Uplink::run() {
+  while (!stopping_) {
+    last_attempt_ = Clock::now();
+    const auto why = co_await connect_once();
+    if (stopping_) break;
+    if (std::exchange(retry_without_dates_, false)) continue;
+    const auto delay = reconnect_.next(Clock::now(), tunnel::crypto::random_u64());
+    log::info("not connected to the server",
+              {log::peer(server_), log::reason(why),
+               log::seconds(std::chrono::ceil<std::chrono::seconds>(delay).count())});
+    co_await retry_.wait_until(Clock::now() + delay);
+  }
+  say("stopped");
+}
+
+Task<std::string> Uplink::connect_once() {
+  goodbye_.clear();
+  if (status_.empty()) say(fmt::format("connecting to {}", server_));
+  auto dialled = co_await dial(server_);
+  if (const auto* failure = std::get_if<DialFailure>(&dialled)) {
+    say(fmt::format("cannot reach {}: {}", server_, failure->why));
+    co_return failure->why;
+  }
+  if (stopping_) co_return "";
+  const auto context = crypto::TlsContext::device(identity_.credentials(), identity_.ca,
+                                                  wire::alpn_control, !clock_is_wrong_);
+  link_.emplace(std::move(std::get<asio::ip::tcp::socket>(dialled)), context,
+                [this](const wire::ControlMessage& message) {
+                  events_.actions(control_.on_message(message, Clock::now()));
+                });
+  auto why = co_await link_->handshake();
+  if (!why.empty()) {
+    if (link_->failed_for_dates() && !clock_is_wrong_)
+      clock_is_wrong_ = retry_without_dates_ = true;
+  } else {
+    events_.actions(control_.on_connected(events_.info()));
+    why = co_await link_->run();
+    online_ = false;
+    events_.actions(control_.on_disconnected(Clock::now()));
+  }
+  link_.reset();
+  say(fmt::format("not connected to {}: {}", server_, goodbye_.empty() ? why : goodbye_));
+  co_return why;
+}
+
+void Uplink::stop() {
+  stopping_ = true;
+  retry_.notify();
+  if (link_) link_->close("the device stops");
+}
+
+void Uplink::retry_soon() {
+  if (!link_ && Clock::now() - last_attempt_ > retry_pause) retry_.notify();
+}
+
+void Uplink::send(const wire::ControlMessage& message) {
+  if (link_) link_->send(message);
+}
+
+void Uplink::drop(std::string why) {
+  if (link_) link_->close(std::move(why));
+}
+
+void Uplink::on_online(const wire::Welcome& welcome) {
+  clock_offset_ = std::chrono::seconds{welcome.server_time - tunnel::unix_now()};
+  if (clock_is_wrong_ && !link_->server_is_valid_at(welcome.server_time))
+    return drop("the server's certificate is not valid at the time it tells");
+  if (clock_offset_ > clock_is_off || clock_offset_ < -clock_is_off) {
+    log::warn("this device's clock is wrong; the server's time is used for certificates",
+              {log::seconds(clock_offset_.count())});
+    clock_is_wrong_ = true;
+  } else {
+    clock_is_wrong_ = false;
+  }
+  online_ = true;
+  reconnect_.on_online(Clock::now());
+  link_->on_online(std::chrono::seconds{welcome.ping_after_seconds});
+  log::info("connected to the server", {log::peer(server_), log::address(welcome.public_address)});
+  say(fmt::format("connected to {} since {:%Y-%m-%d %H:%M} UTC", server_,
+                  fmt::gmtime(static_cast<time_t>(welcome.server_time))));
+}
+
+void Uplink::on_goodbye(const wire::Goodbye& goodbye) {
+  log::warn("the server said goodbye",
+            {log::code(to_string(goodbye.code)), log::reason(goodbye.text)});
+  reconnect_.on_goodbye(goodbye.code, std::chrono::milliseconds{goodbye.retry_after_ms});
+  goodbye_ = goodbye.text.empty() ? std::string{to_string(goodbye.code)} : goodbye.text;
+  drop(goodbye_);
+}
+
+asio::ip::tcp::endpoint Uplink::server_address() const {
+  return link_ ? link_->server() : asio::ip::tcp::endpoint{};
+}
+
+void Uplink::say(std::string status) {
+  if (status == status_) return;
+  status_ = std::move(status);
+  events_.status_changed();
+}
+
+}  // namespace device

@@ -1,0 +1,75 @@
+#pragma once
+#include "agent/control_link.hpp"
+#include "agent/identity.hpp"
+#include "core/device_control.hpp"
+#include "core/reconnect.hpp"
+
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace device {
+
+/// Keeps this device connected to its server: dial, authenticate, greet, talk, and again, for ever
+/// (core::Reconnect says when). The decisions are core::DeviceControl's; its actions go to
+/// `on_actions`.
+class Uplink {
+ public:
+  struct Events {
+    std::function<void(tunnel::core::ControlActions)> actions;
+    std::function<void()> status_changed;
+    std::function<wire::Info()> info;  ///< what we tell of ourselves, now
+  };
+
+  /// @param server  host:port
+  Uplink(asio::any_io_executor executor, tunnel::core::DeviceControl& control,
+         const Identity& identity, std::string server, Events events);
+
+  /// Runs until stop().
+  Task<> run();
+  /// Ends run() soon: what is queued is sent first.
+  void stop();
+  /// The network changed: try again now rather than later.
+  void retry_soon();
+
+  // What the actions of DeviceControl ask for.
+  void send(const wire::ControlMessage& message);
+  void on_online(const wire::Welcome& welcome);
+  void on_goodbye(const wire::Goodbye& goodbye);
+  void drop(std::string why);
+
+  const std::string& server() const { return server_; }
+  /// Where the connection goes that we have now.
+  asio::ip::tcp::endpoint server_address() const;
+  bool is_online() const { return online_; }
+  /// One sentence for a person.
+  const std::string& status() const { return status_; }
+  /// The server's time less ours.
+  std::chrono::seconds clock_offset() const { return clock_offset_; }
+  /// False when our clock is so wrong that the dates of certificates say nothing.
+  bool clock_is_good() const { return !clock_is_wrong_; }
+
+ private:
+  Task<std::string> connect_once();
+  void say(std::string status);
+  bool clock_is_impossible() const;
+
+  asio::any_io_executor executor_;
+  tunnel::core::DeviceControl& control_;
+  const Identity& identity_;
+  std::string server_;
+  Events events_;
+  tunnel::core::Reconnect reconnect_;
+  Wakeup retry_;
+  std::optional<ControlLink> link_;
+  bool online_ = false;
+  bool stopping_ = false;
+  bool clock_is_wrong_;
+  bool retry_without_dates_ = false;
+  std::chrono::seconds clock_offset_{};
+  Clock::time_point last_attempt_{};
+  std::string status_;
+  std::string goodbye_;  ///< the server's own words on why not
+};
+
+}  // namespace device
