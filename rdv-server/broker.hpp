@@ -59,21 +59,25 @@ inline constexpr auto sweep_period = std::chrono::seconds{2};
 /// devices come in, actions go out; it opens no socket, reads no clock and writes no log.
 /// Single-threaded.
 ///
-///   connection:  greeting --Hello--> ready --+--> forgotten, by CloseConnection or
-///   on_disconnected()
+///   connection:  greeting --Hello--> ready --CloseConnection, on_disconnected()--> forgotten
 ///
-///   open:        Open --onsite offline, wait--> waiting --onsite's Hello--+
-///                  |                                                      v
-///   session:       +------------------------------------------------> offered --Accept--> granted
-///   --both legs--> running
-///                                                                        |                   | |
-///                                     Decline, offer_timeout, Cancel, ...+-- attach_timeout -+---
-///                                     Close, limit, ... +--> gone
+///   open:        Open --onsite offline--> waiting --its Hello--.
+///                  `-- onsite online ---------.                |
+///                                             v                v
+///   session:                               offered <-----------'
+///                                             |---- Decline, offer_timeout, Cancel --> gone
+///                                          Accept
+///                                             v
+///                                          granted --- attach_timeout, Close, ... ---> gone
+///                                             |
+///                                         both legs
+///                                             v
+///                                          running --- Close, limit, lost, ... ------> gone
 ///
 /// Every message in every state is handled, ignored, or closes its connection with
 /// Goodbye{protocol}; nothing a device sends trips an assertion. Numbers of connections that are
-/// not known (any more) are ignored everywhere. Functions throw only what Directory and Issuer
-/// throw; the broker's state is sound then, the event is lost: close its connection.
+/// not known (any more) are ignored everywhere.
+/// What Directory and Issuer throw becomes a Goodbye or a refusal, and a Note of server_trouble.
 class Broker {
  public:
   Broker(Directory& directory, Issuer& issuer, BrokerSettings settings);

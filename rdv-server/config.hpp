@@ -30,8 +30,10 @@ struct Limits {
   std::uint32_t session_seconds_max = 24 * 3600;
   std::uint32_t ping_after_seconds =
       25;  ///< silence on a control connection after which the device asks
-  std::uint32_t relay_idle_seconds =
-      60;  ///< a relay that carries nothing for so long is ended (devices speak every 5 s)
+  /// A relay that carries nothing for so long is ended (devices speak every 5 s).
+  std::uint32_t relay_idle_seconds = 60;
+
+  bool operator==(const Limits&) const = default;
 };
 
 /// server.toml, checked. Every key is documented in server.toml.example.

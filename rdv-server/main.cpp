@@ -121,7 +121,9 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? done : wrong_usage;
+    if (error.get_exit_code() == 0) return app.exit(error);
+    say(error.what(), "see what it takes with: rdv-server --help");
+    return wrong_usage;
   }
   std::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit();
