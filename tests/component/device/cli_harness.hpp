@@ -85,10 +85,25 @@ class ScriptedAgent : public sdbus::AdaptorInterfaces<org::rdv::Device1_adaptor>
   }
 
  private:
-  std::tuple<std::string, std::string, std::string> Enroll(const std::string& code) override {
-    return on_enroll(code);
+  void Enroll(sdbus::Result<std::string, std::string, std::string>&& result,
+              std::string code) override {
+    answer(result, [&] {
+      const auto [as_name, as_role, of_system] = on_enroll(code);
+      result.returnResults(as_name, as_role, of_system);
+    });
   }
-  std::vector<Facts> List() override { return on_list(); }
+  void List(sdbus::Result<std::vector<Facts>>&& result) override {
+    answer(result, [&] { result.returnResults(on_list()); });
+  }
+  /// What a handler throws is the answer.
+  template <class Result, class Work>
+  static void answer(const Result& result, Work work) {
+    try {
+      work();
+    } catch (const sdbus::Error& error) {
+      result.returnError(error);
+    }
+  }
   std::uint64_t Open(const std::string& onsite, const Facts& options) override {
     return on_open(onsite, options);
   }
