@@ -28,9 +28,9 @@ struct Config {
     std::string interface;  ///< the customer's LAN port; "": the interface of the default route
   };
   struct Master {
-    std::string address =
-        "192.168.38.225/29";  ///< ours on the laptop's port, IPv4 CIDR, /16 to /30
-    std::string match;        ///< glob of names that may be the laptop's port; "": see docs
+    /// Ours on the laptop's port, IPv4 CIDR, /16 to /30.
+    std::string address = "192.168.38.225/29";
+    std::string match;                 ///< glob of names that may be the laptop's port; "": any
     std::vector<std::string> exclude;  ///< globs of names that are never the laptop's port
   };
 
@@ -48,8 +48,7 @@ inline constexpr std::string_view default_config_path = "/etc/rdv/device.toml";
 /// Reads TOML text.
 ///
 /// @param source  the file's name, for the message
-/// @throws ConfigError on a syntax error, an unknown key or a value that cannot be used, with the
-/// line
+/// @throws ConfigError on a syntax error, an unknown key or an unusable value, with the line
 Config parse_config(std::string_view toml, std::string_view source);
 
 /// Reads `path`; "" means default_config_path, where a missing file means the defaults.

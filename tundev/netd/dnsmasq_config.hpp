@@ -27,8 +27,7 @@ inline constexpr int lease_seconds = 120;
 /// server: it answers REFUSED at once. Nothing of this machine's own names and resolvers is used.
 ///
 /// @param ours      our address on the port: the laptop's router and DNS server
-/// @param hostname  this device's name, answered with `ours`; left out when it is no plain host
-/// name
+/// @param hostname  this device's name, answered with `ours`; left out when it is no host name
 std::string dnsmasq_config(const std::string& port, const tunnel::Ipv4Prefix& ours,
                            std::string_view hostname, const DnsmasqPaths& paths);
 

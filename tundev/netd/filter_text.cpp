@@ -61,10 +61,11 @@ std::string no_way_filter(const std::string& port, const tunnel::Ipv4Prefix& lap
   return fmt::format(
       R"(chain prerouting {{
   type filter hook prerouting priority filter; policy accept;
-  iifname "{}" ip daddr != {{ {}, 224.0.0.0/4, 255.255.255.255 }} reject with icmp type host-unreachable
+  ip daddr {{ {laptop}, 224.0.0.0/4, 255.255.255.255 }} accept
+  iifname "{port}" reject with icmp type host-unreachable
 }}
 )",
-      port, laptop.network().str());
+      fmt::arg("port", port), fmt::arg("laptop", laptop.network().str()));
 }
 
 std::string master_filter(const std::string& port, const tunnel::Ipv4Prefix& laptop,

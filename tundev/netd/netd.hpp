@@ -33,8 +33,8 @@ class RequestError : public std::runtime_error {
 /// kernel state; destroying it undoes that.
 class Netd {
  public:
-  static constexpr std::chrono::milliseconds uplink_settles{
-      300};  ///< from a change to uplink_changed
+  /// From a change to uplink_changed.
+  static constexpr std::chrono::milliseconds uplink_settles{300};
 
   struct Events {
     std::function<void(const PortKeeper::Port&)> port_ready;

@@ -29,11 +29,9 @@ class PortKeeper {
   struct Events {
     /// The laptop can ask for its address now.
     std::function<void(const Port&)> ready;
-    /// The port goes; what is built on it has to go at once, and is called for before the port's
-    /// own undoing.
+    /// The port goes: called before its own undoing, for what is built on it has to go first.
     std::function<void()> going;
-    /// It is gone. reason: "unplugged", "carrier lost" or "taken" (it became the uplink, or the
-    /// like)
+    /// It is gone. reason: "unplugged", "carrier lost" or "taken" (it became the uplink, say)
     std::function<void(const Port&, const std::string& reason)> gone;
   };
 
@@ -44,9 +42,8 @@ class PortKeeper {
   PortKeeper(PortKeeper&&) = delete;
 
   /// Links, addresses or routes may have changed.
-  /// @throws net::NetError when the kernel cannot be read; a port that cannot be set up is only
-  /// logged
-  ///         and tried again
+  /// @throws net::NetError when the kernel cannot be read. A port that cannot be set up is logged
+  ///         and tried again.
   void look();
   /// The link had no carrier for a moment; look() then treats it as gone, even if it is back by
   /// now: it may be another laptop.

@@ -71,8 +71,7 @@ struct OnsiteNetwork {
   OnsiteNetwork(net::Netlink& netlink, const SessionSetup& setup, const std::string& lan,
                 const std::vector<tunnel::Ipv4Address>& own, const std::string& journal);
 
-  /// The LAN port was plugged in anew, or has other addresses: the session goes on with what is
-  /// now.
+  /// The LAN port was plugged in anew, or has other addresses: the session follows.
   /// @throws net::NetError; then the session is as before
   void adapt(net::Netlink& netlink, const std::vector<tunnel::Ipv4Address>& own);
 

@@ -17,8 +17,7 @@ inline constexpr std::size_t allow_max = 256;  ///< permits of one session
 inline constexpr std::size_t deny_max = 64;    ///< prefixes never forwarded to
 inline constexpr std::size_t dns_max = 8;      ///< DNS servers of the customer
 
-/// Where an onsite forwards to: hosts of one prefix, optionally one protocol and a range of its
-/// ports.
+/// Where an onsite forwards to: one prefix, perhaps one protocol and a range of its ports only.
 struct Permit {
   tunnel::Ipv4Prefix prefix;
   std::uint8_t protocol = 0;     ///< IP protocol number; 0: any

@@ -21,8 +21,7 @@ class UplinkReader {
   /// @throws net::NetError when the kernel cannot be read; what is not there is left empty
   Uplink read();
 
-  /// The name of the customer's LAN port: `wanted`, or the configured one, or that of the default
-  /// route.
+  /// The customer's LAN port: `wanted`, or the configured one, or that of the default route.
   /// @param problem  a sentence for a person, when there is no answer
   std::optional<std::string> lan(const std::string& wanted, std::string& problem);
   /// The IPv4 addresses of a link, the primary one first; empty when there is no such link.

@@ -10,8 +10,8 @@
 #include <array>
 #include <fcntl.h>
 #include <fstream>
-#include <set>
 #include <sched.h>
+#include <set>
 #include <signal.h>
 #include <sstream>
 #include <stdlib.h>

@@ -6,3 +6,5 @@ rdv_test(netd_component_test LABEL component
 target_compile_definitions(netd_component_test PRIVATE
   NETD_PROGRAM="$<TARGET_FILE:tundev-netd>" NETD_POLICY="${CMAKE_SOURCE_DIR}/dbus/org.rdv.Netd1.conf")
 add_dependencies(netd_component_test tundev-netd)
+# Most of its time is processes started one after the other, which a busy machine makes slow.
+set_tests_properties(netd_component_test PROPERTIES TIMEOUT 400)
