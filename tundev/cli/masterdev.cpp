@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <iostream>
 #include <utility>
 
 namespace device::cli {
@@ -231,6 +232,9 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace device::cli
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   return device::cli::run(argc, argv);
+} catch (const std::exception& error) {  // not even the arguments could be read
+  std::cerr << device::cli::program << ": " << error.what() << '\n';
+  return device::cli::exit_failed;
 }
