@@ -41,7 +41,7 @@ class Reconnect {
     const auto delay = backoff_.next(random);
     if (!unwelcome_) return delay;
     const auto share = static_cast<double>(random) / 18446744073709551616.0;
-    const Clock::duration half = unwelcome_cap / 2;
+    const auto half = Clock::duration{unwelcome_cap} / 2;
     const auto slow =
         half + Clock::duration{static_cast<Clock::rep>(static_cast<double>(half.count()) * share)};
     return std::max(delay, slow);

@@ -1,0 +1,101 @@
+#pragma once
+#include "core/device_control.hpp"
+
+#include <algorithm>
+#include <vector>
+
+/// What the tests of a device's machines share: two devices, their server's words, and ways to ask
+/// for an action.
+namespace tunnel::core::test {
+
+using namespace std::chrono_literals;
+
+inline const Clock::time_point t0{1h};
+
+inline wire::Name name(std::string_view text) {
+  return *wire::Name::parse(text);
+}
+
+inline wire::Hash hash_of(std::uint8_t n) {
+  wire::Hash hash{};
+  hash.fill(std::byte{n});
+  return hash;
+}
+
+/// A device and the server it speaks with. Nonces are 1, 2, 3, ... repeated.
+struct Device {
+  explicit Device(wire::Role role_)
+      : role{role_},
+        control{{{name("acme"), role, own_name()}, own_key()},
+                {.is_signed = [this](ByteView, ByteView) { return grants_are_signed; },
+                 .fresh_nonce =
+                     [this] {
+                       wire::Nonce nonce{};
+                       nonce.fill(static_cast<std::byte>(++nonces));
+                       return nonce;
+                     }}} {}
+
+  wire::Name own_name() const { return name(role == wire::Role::master ? "master1" : "rpi1100"); }
+  wire::Hash own_key() const { return hash_of(role == wire::Role::master ? 1 : 2); }
+
+  wire::Welcome welcome() const {
+    return {.server_time = 1000,
+            .system = name("acme"),
+            .name = own_name(),
+            .role = role,
+            .public_address = "198.51.100.1"};
+  }
+  /// Connected and welcomed.
+  void go_online() {
+    control.on_connected({});
+    control.on_message(welcome(), t0);
+  }
+  /// A grant that answers this device's last nonce.
+  wire::Grant grant(std::uint64_t session = 77) const {
+    wire::Nonce nonce{};
+    nonce.fill(static_cast<std::byte>(nonces));
+    wire::Grant grant{.session = session,
+                      .master = {name("master1"), hash_of(1)},
+                      .onsite = {name("rpi1100"), hash_of(2)},
+                      .system = name("acme"),
+                      .seconds = 3600,
+                      .server_time = 1000,
+                      .tunnel = *Ipv4Prefix::parse("192.168.200.4/30")};
+    (role == wire::Role::master ? grant.master_nonce : grant.onsite_nonce) = nonce;
+    return grant;
+  }
+  wire::Granted granted(const wire::Grant& grant, std::uint32_t request = 0) const {
+    return {.request = request, .grant = wire::encode_grant(grant), .signature = {}, .peer = {}};
+  }
+  /// A master that asked for rpi1100; @return the number of its Open
+  std::uint32_t open(std::uint64_t id = 1) {
+    control.open(id, {.onsite = name("rpi1100")}, t0);
+    return control.session()->request_number();
+  }
+  wire::Offer offer(std::uint64_t session = 77) const {
+    return {.session = session, .master = name("master1"), .seconds = 3600};
+  }
+
+  wire::Role role;
+  bool grants_are_signed = true;
+  unsigned nonces = 0;
+  DeviceControl control;
+};
+
+template <class Action>
+const Action* find(const ControlActions& actions) {
+  for (const auto& action : actions)
+    if (const auto* found = std::get_if<Action>(&action)) return found;
+  return nullptr;
+}
+
+/// The first message of this kind that is to be sent.
+template <class Message>
+const Message* sent(const ControlActions& actions) {
+  for (const auto& action : actions)
+    if (const auto* send = std::get_if<SendMessage>(&action))
+      if (const auto* found = std::get_if<Message>(&send->message)) return found;
+  return nullptr;
+}
+
+}  // namespace tunnel::core::test
