@@ -1,0 +1,98 @@
+#pragma once
+#include "component/device/agent_relay.hpp"
+#include "io/packet_pump.hpp"
+#include "wire/grant.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace agent_test {
+
+using tunnel::Ipv4Address;
+using tunnel::io::DataLeg;
+using tunnel::io::LegEnd;
+using tunnel::io::PacketPump;
+using wire::CloseCode;
+using wire::Role;
+
+inline constexpr char master_address[] = "192.168.200.6";
+inline constexpr char onsite_address[] = "192.168.200.5";
+
+/// An IPv4/UDP packet with its virtio_net_hdr, as a TUN gives and takes it.
+Bytes packet(std::string_view from, std::string_view to, std::string_view text);
+/// The text of such a packet.
+std::string text_of(ByteView packet);
+
+/// One device's end of a session, from the dial to the end of the pump, with a socket in place of
+/// the TUN.
+class End {
+ public:
+  struct Setup {
+    wire::Grant grant;
+    Bytes grant_bytes;
+    /// Who the other end must be.
+    const tunnel::test::World::Device* peer;
+    tunnel::core::SessionWatch::Times times{};
+    std::uint64_t key_update_records = wire::key_update_records;
+  };
+
+  End(asio::io_context& io, const tunnel::test::World& world,
+      const tunnel::test::World::Device& self, Setup setup);
+
+  /// Until the session ends.
+  Task<> run(tcp::endpoint relay);
+  /// The kernel's side of the fake TUN: answers echo requests, keeps everything else.
+  Task<> run_kernel();
+  /// Gives the pump a packet as the kernel would. @return false when its TUN is full
+  bool give(ByteView packet);
+
+  bool is_over() const { return end.has_value(); }
+  PacketPump& pump() { return *pump_; }
+  bool has_pump() const { return pump_.has_value(); }
+
+  std::optional<LegEnd> end;
+  bool established = false;
+  std::vector<Bytes> received;
+  bool answers_echo = true;
+
+ private:
+  const tunnel::test::World& world_;
+  const tunnel::test::World::Device& self_;
+  Setup setup_;
+  crypto::TlsContext outer_, inner_;
+  asio::posix::stream_descriptor kernel_;
+  tunnel::UniqueFd tun_;
+  std::optional<DataLeg> leg_;
+  std::optional<PacketPump> pump_;
+};
+
+/// A relay, a master and an onsite that were granted a session.
+struct Session {
+  explicit Session(tunnel::core::SessionWatch::Times times = {});
+
+  /// Starts both ends and runs until `done` or the ends are over; at most `limit`. @return done()
+  bool run_until(const std::function<bool()>& done, std::chrono::milliseconds limit);
+  bool run_until_established() {
+    return run_until([this] { return master.established && onsite.established; },
+                     std::chrono::seconds{20});
+  }
+  bool run_until_over() {
+    return run_until([this] { return master.is_over() && onsite.is_over(); },
+                     std::chrono::seconds{20});
+  }
+  void start();
+
+  asio::io_context io{1};
+  tunnel::test::World world;
+  End::Setup plan;
+  Relay relay;
+  End master, onsite;
+  bool started = false;
+};
+
+/// The grant of a session between two devices.
+wire::Grant grant_for(const tunnel::test::World& world, const tunnel::test::World::Device& master,
+                      const tunnel::test::World::Device& onsite, std::uint64_t session = 77);
+
+}  // namespace agent_test
