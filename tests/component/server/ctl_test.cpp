@@ -104,8 +104,7 @@ BOOST_AUTO_TEST_CASE(a_device_is_listed_shown_with_what_it_tells_and_removed) {
   BOOST_TEST((run("device list").out.find("2 devices, 1 online\n") != std::string::npos));
   BOOST_TEST((run("device show rpi1100").out.find("hostname:") != std::string::npos));
   BOOST_TEST(run("device remove rpi1100").out == "rpi1100 is removed.\n");
-  server.on_thread(
-      [](BareServer& s) { BOOST_TEST(count<CloseConnection>(s.sink.actions) == 1U); });
+  server.on_thread([](BareServer& s) { BOOST_TEST(count<CloseConnection>(s.sink.actions) == 1U); });
   BOOST_TEST(ask("device list").size() == 1U);
   BOOST_TEST(ask("device add rpi1100 --role onsite")["name"] == "rpi1100");
 }
