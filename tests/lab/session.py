@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import termios
@@ -46,11 +47,15 @@ class Session:
             preexec_fn=_take_terminal,
         )
         os.close(slave)
+        self._hung_up, self._hang_up_now = os.pipe()  # wakes the reader
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
         while True:
+            ready, _, _ = select.select([self._terminal, self._hung_up], [], [])
+            if self._hung_up in ready:
+                return
             try:
                 data = os.read(self._terminal, 4096)
             except OSError:
@@ -120,9 +125,14 @@ class Session:
         self._process.send_signal(signal.SIGKILL)
 
     def _hang_up(self) -> None:
-        terminal, self._terminal = self._terminal, -1
-        if terminal >= 0:
-            os.close(terminal)
+        if self._terminal < 0:
+            return
+        # A reader inside read() would hold the terminal open, and nobody would be hung up on.
+        os.write(self._hang_up_now, b".")
+        self._reader.join()
+        for fd in (self._terminal, self._hung_up, self._hang_up_now):
+            os.close(fd)
+        self._terminal = -1
 
     @property
     def link(self) -> str:
