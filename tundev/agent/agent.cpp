@@ -129,8 +129,10 @@ Task<> Agent::run_session(core::StartSession start) {
   const auto id = start.id;
   const auto end = co_await run_runner(start);
   auto* mine = record(id);
-  if (end.code == CloseCode::network && mine != nullptr && !mine->end && !stopping_) {
-    // The server tells on the control connection why it cut a leg; that may come a moment later.
+  const bool has_cause = end.code == CloseCode::network || end.code == CloseCode::kernel;
+  if (has_cause && mine != nullptr && !mine->end && !stopping_) {
+    // The server tells on the control connection why it cut a leg, and netd on the bus why it took
+    // the TUN away (the laptop was unplugged); that may come a moment later.
     co_await cause_wakeup_.wait_until(Clock::now() + cause_timeout);
   }
   if (control_) apply(control_->end(id, end.code, end.text));

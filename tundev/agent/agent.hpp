@@ -56,7 +56,7 @@ class Agent {
   using OnListed = std::function<void(std::variant<std::vector<wire::ListedDevice>, AgentError>)>;
 
   static constexpr auto list_timeout = std::chrono::seconds{5};
-  /// How long a leg that broke without a word waits for the server to say why.
+  /// How long a leg that broke without a word waits for the server or netd to say why.
   static constexpr auto cause_timeout = std::chrono::milliseconds{700};
 
   /// @throws IdentityError when what is on disk cannot be used
