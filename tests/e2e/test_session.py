@@ -12,6 +12,7 @@ from lab.services import host_key_of
 from lab.topology import CAMERA, DEVICE_LAN, EXTREMITY, ROUTER_LAN
 
 UDP_ECHO = """
+import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.settimeout(5)
 data = bytes(i % 251 for i in range(int(sys.argv[2])))
@@ -150,7 +151,8 @@ class InASession(LabCase):
     def test_a_port_nobody_listens_on_is_refused_at_once(self) -> None:
         done = self.laptop.run("curl", "-sS", "-m5", f"http://{CAMERA}:81/", check=False)
         self.assertEqual(done.returncode, 7, done.stderr)
-        self.assertIn("refused", done.stderr)
+        took = re.search(r"after (\d+) ms", done.stderr)  # refused: a firewall's silence would take the five seconds
+        self.assertTrue(took and int(took[1]) < 2500, done.stderr)
 
     def test_the_master_itself_still_sees_its_own_lan(self) -> None:
         said = self.master.run("curl", "-sS", "-m5", f"http://{CAMERA}/").stdout
