@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <stdexcept>
 
 /// The server's broker: a handful of devices that send anything in any order, legs that come and
 /// go, an administrator.
@@ -33,11 +34,13 @@ Hash key_of(std::size_t device) {
 class Records final : public Directory {
  public:
   std::optional<DeviceRecord> find(const Name& wanted) override {
+    fail_if_broken();
     for (std::size_t i = 0; i + 1 < devices().size(); ++i)
       if (devices()[i].name == wanted) return record(i);
     return std::nullopt;
   }
   std::vector<DeviceRecord> onsites_of(const Name& system) override {
+    fail_if_broken();
     std::vector<DeviceRecord> all;
     for (std::size_t i = 0; i + 1 < devices().size(); ++i)
       if (devices()[i].role == Role::onsite && devices()[i].system == system &&
@@ -48,8 +51,12 @@ class Records final : public Directory {
   void note_seen(const Name&, UnixSeconds) override {}
 
   std::set<std::size_t> revoked;
+  bool broken = false;  ///< the disk is full
 
  private:
+  void fail_if_broken() const {
+    if (broken) throw std::runtime_error{"read rdv.db: disk I/O error"};
+  }
   DeviceRecord record(std::size_t i) const {
     DeviceRecord made{.name = devices()[i].name,
                       .system = devices()[i].system,
@@ -67,11 +74,16 @@ class Keys final : public Issuer {
   std::uint64_t random() override {
     return last_ = last_ * 6364136223846793005U + 1442695040888963407U;
   }
-  Bytes sign_grant(ByteView) override { return to_bytes("signed"); }
+  Bytes sign_grant(ByteView) override {
+    if (broken) throw std::runtime_error{"sign: no entropy"};
+    return to_bytes("signed");
+  }
   Renewal renew(const DeviceRecord&, ByteView csr, UnixSeconds) override {
     if (csr.size() % 2 == 0) return {.certificate = {}, .refusal = "no"};
     return {.certificate = to_bytes("pem"), .refusal = ""};
   }
+
+  bool broken = false;
 
  private:
   std::uint64_t last_ = 1;
@@ -212,6 +224,8 @@ class World {
         run(broker_.on_shutdown(now_));
         FUZZ_REQUIRE(broker_.sessions().empty());
         break;
+      case 3: records_.broken = input.flag(); break;
+      case 4: keys_.broken = input.flag(); break;
       default: records_.revoked.erase(device); break;
     }
   }
