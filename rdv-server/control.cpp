@@ -139,6 +139,7 @@ DeviceRecord Control::record(const std::string& name) {
 
 Control::DeviceView Control::view(const DeviceRecord& record) const {
   DeviceView view{.record = record, .online = std::nullopt, .busy_with = {}};
+  if (record.code_expires <= parts_.clocks().unix) view.record.code_expires = 0;
   if (const auto* online = parts_.broker.registry().find(record.name)) view.online = *online;
   if (const auto* session = parts_.broker.session_of(record.name))
     view.busy_with = session->master.name == record.name ? session->onsite.name.str()

@@ -35,7 +35,7 @@ struct DeviceRecord {
   tunnel::UnixSeconds revoked_at = 0;           ///< 0: never
   tunnel::UnixSeconds certificate_expires = 0;  ///< 0: has none
   tunnel::UnixSeconds last_seen = 0;            ///< 0: never
-  tunnel::UnixSeconds code_expires = 0;  ///< of an enrolment code that still can be used; 0: none
+  tunnel::UnixSeconds code_expires = 0;  ///< of the enrolment code that was not used yet; 0: none
   std::string revoked_reason;
   std::vector<tunnel::Ipv4Prefix> allow;
 

@@ -78,16 +78,21 @@ BareServer::BareServer(const fs::path& folder)
       enrolment{*store, authority, grant_key.public_pem()},
       issuer{grant_key, enrolment},
       broker{*store, issuer, {}},
-      control{{.store = *store,
-               .broker = broker,
-               .enrolment = enrolment,
-               .sink = sink,
-               .public_address = "rdv.example.com:443",
-               .devices_max = 5,
-               .counters =
-                   [] {
-                     return ServerCounters{.handshakes = 7, .refused = 1, .listen = {"[::]:443"}};
-                   }}},
+      control{
+          {.store = *store,
+           .broker = broker,
+           .enrolment = enrolment,
+           .sink = sink,
+           .public_address = "rdv.example.com:443",
+           .devices_max = 5,
+           .counters =
+               [] { return ServerCounters{.handshakes = 7, .refused = 1, .listen = {"[::]:443"}}; },
+           .clocks =
+               [this] {
+                 auto now = read_clocks();
+                 now.unix += ahead;
+                 return now;
+               }}},
       bus{io, server_bus_name},
       control_dbus{bus.connection(), control},
       thread_{[this] { io.run(); }} {}

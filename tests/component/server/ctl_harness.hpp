@@ -77,6 +77,7 @@ class BareServer {
   KeyIssuer issuer;
   Broker broker;
   RecordingSink sink;
+  tunnel::UnixSeconds ahead = 0;  ///< how far the administration's clock is ahead
   Control control;
   tunnel::bus::AsioBus bus;
   ControlDbus control_dbus;

@@ -156,6 +156,13 @@ BOOST_AUTO_TEST_CASE(a_new_code_replaces_the_old_one) {
   BOOST_TEST(first != second);
 }
 
+BOOST_AUTO_TEST_CASE(a_code_is_shown_as_long_as_it_works) {
+  const auto expires = ask("device add rpi1100 --role onsite")["expires"];
+  BOOST_TEST(ask("device show rpi1100")["code_expires"] == expires);
+  server.on_thread([](BareServer& s) { s.ahead = 24 * 3600; });
+  BOOST_TEST(ask("device show rpi1100")["code_expires"] == 0);
+}
+
 BOOST_AUTO_TEST_CASE(the_status_is_shown) {
   const auto status = ask("status");
   BOOST_TEST(status["handshakes"] == 7);
