@@ -28,6 +28,7 @@ ControlActions DeviceControl::on_connected(wire::Info info) {
   BOOST_ASSERT(state_ == State::offline);
   state_ = State::greeting;
   info_ = std::move(info);
+  info_told_ = true;
   wire::Hello hello;
   hello.info = info_;
   return send(std::move(hello));
@@ -78,7 +79,9 @@ ControlActions DeviceControl::on_greeting(const wire::ControlMessage& message) {
   const wire::Identity said{welcome->system, welcome->role, welcome->name};
   if (said != self_.identity) return drop(Errc::wrong_party);
   state_ = State::online;
-  return {Online{*welcome}};
+  ControlActions actions{Online{*welcome}};
+  if (!std::exchange(info_told_, true)) actions.emplace_back(SendMessage{wire::InfoUpdate{.info = info_}});
+  return actions;
 }
 
 bool DeviceControl::is_asked(std::uint32_t request) const {
@@ -155,6 +158,7 @@ ControlActions DeviceControl::on_online(const wire::Renewed& message) {
 ControlActions DeviceControl::on_info(wire::Info info) {
   if (info == info_) return {};
   info_ = std::move(info);
+  info_told_ = state_ == State::online;  // while greeting it is sent behind Welcome
   return state_ == State::online ? send(wire::InfoUpdate{.info = info_}) : ControlActions{};
 }
 

@@ -123,6 +123,7 @@ class DeviceControl {
   DeviceTools tools_;
   State state_ = State::offline;
   wire::Info info_;
+  bool info_told_ = false;  ///< the server has `info_`, or gets it with Hello
   std::string unready_;
   std::vector<Ipv4Prefix> networks_;
   std::optional<DeviceSession> session_;

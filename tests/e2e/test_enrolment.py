@@ -60,7 +60,7 @@ class Enrolment(LabCase):
         done = self.enroll(code)
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
         self.assertRegex(done.stderr, rf"(?is)^tundev: .+: .*({why})")
-        self.assertRegex(done.stderr, r"(?m)^tundev: .+\Z", "no second line that says what to do next")
+        self.assertRegex(done.stderr, r"\ntundev: .+\n\Z", "no second line that says what to do next")
 
     def test_a_fresh_code_makes_the_device_appear_online(self) -> None:
         done = self.enroll(self.code)

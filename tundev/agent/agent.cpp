@@ -41,6 +41,7 @@ Agent::Agent(asio::io_context& io, tunnel::bus::AsioBus& bus, Config config, Eve
       cause_wakeup_{executor_},
       enrolment_wakeup_{executor_},
       netd_wakeup_{executor_},
+      facts_wakeup_{executor_},
       deadline_wakeup_{executor_} {}
 
 Agent::~Agent() = default;
@@ -56,7 +57,7 @@ void Agent::stop() {
   end_session(CloseCode::shutdown, "", false);
   expire_lists(true);
   for (auto* wakeup : {&identity_wakeup_, &session_wakeup_, &cause_wakeup_, &enrolment_wakeup_,
-                       &netd_wakeup_, &deadline_wakeup_})
+                       &netd_wakeup_, &facts_wakeup_, &deadline_wakeup_})
     wakeup->notify();
   if (uplink_) uplink_->stop();
 }
@@ -85,6 +86,8 @@ Task<> Agent::serve_identity() {
     netd_ready_ = false;  // it may know another role
     netd_wakeup_.notify();
     events_.facts_changed();
+    // The server decides by what we tell it of our LAN: ask netd first, unless it does not answer.
+    co_await facts_wakeup_.wait_until(Clock::now() + facts_timeout);
     co_await uplink_->run();
     // A session that still runs refers to the identity.
     while (!records_.empty() || runner_)
@@ -128,21 +131,26 @@ Task<tunnel::io::LegEnd> Agent::run_runner(const core::StartSession& start) {
 Task<> Agent::run_session(core::StartSession start) {
   const auto id = start.id;
   const auto end = co_await run_runner(start);
-  auto* mine = record(id);
-  const bool has_cause = end.code == CloseCode::network || end.code == CloseCode::kernel;
-  if (has_cause && mine != nullptr && !mine->end && !stopping_) {
-    // The server tells on the control connection why it cut a leg, and netd on the bus why it took
-    // the TUN away (the laptop was unplugged); that may come a moment later.
-    co_await cause_wakeup_.wait_until(Clock::now() + cause_timeout);
-  }
+  if (end.code == CloseCode::network || end.code == CloseCode::kernel) co_await wait_for_cause(id);
   if (control_) apply(control_->end(id, end.code, end.text));
   if (runner_) co_await runner_->clean_up();
-  if (mine = record(id); mine != nullptr) {
+  if (auto* mine = record(id); mine != nullptr) {
     if (runner_) mine->counters = runner_->counters();
     if (!mine->end) mine->end = core::SessionEnd::from(end.code, end.text);
   }
   runner_.reset();
   conclude(id);
+}
+
+/// The server tells on the control connection why it cut a leg, and netd on the bus why it took the
+/// TUN away (the laptop was unplugged); that may come a moment later.
+Task<> Agent::wait_for_cause(std::uint64_t id) {
+  const auto ends = Clock::now() + cause_timeout;
+  for (;;) {
+    const auto* mine = record(id);
+    if (mine == nullptr || mine->end || stopping_ || Clock::now() >= ends) co_return;
+    co_await cause_wakeup_.wait_until(ends);
+  }
 }
 
 Task<> Agent::serve_enrolments() {
@@ -193,8 +201,7 @@ Task<> Agent::serve_netd() {
 
 Task<> Agent::ask_netd() {
   uplink_changed_ = false;
-  const auto& known = next_identity_ ? next_identity_ : identity_;
-  const auto role = known ? std::string{to_string(known->self.role)} : std::string{};
+  const auto role = own_role();
   if (!netd_ready_) {
     if (const auto failure = co_await netd_.set_role(role)) {
       log::error("tundev-netd does not take our role", {log::reason(failure->text)});
@@ -204,12 +211,19 @@ Task<> Agent::ask_netd() {
       auto port = co_await netd_.laptop_port();
       if (auto* found = std::get_if<LaptopPort>(&port)) port_ = std::move(*found);
     }
+    if (role != own_role()) co_return netd_wakeup_.notify();  // enrolled while netd answered
     netd_ready_ = netd_.is_present();
   }
   auto around = co_await netd_.surroundings();
   if (auto* found = std::get_if<Surroundings>(&around)) around_ = std::move(*found);
   judge_readiness();
   if (control_) apply(control_->on_info(info()));
+  facts_wakeup_.notify();
+}
+
+std::string Agent::own_role() const {
+  const auto& known = next_identity_ ? next_identity_ : identity_;
+  return known ? std::string{to_string(known->self.role)} : "";
 }
 
 Task<> Agent::serve_deadlines() {

@@ -58,6 +58,8 @@ class Agent {
   static constexpr auto list_timeout = std::chrono::seconds{5};
   /// How long a leg that broke without a word waits for the server or netd to say why.
   static constexpr auto cause_timeout = std::chrono::milliseconds{700};
+  /// How long the first connection waits for what netd knows of our LAN.
+  static constexpr auto facts_timeout = std::chrono::seconds{2};
 
   /// @throws IdentityError when what is on disk cannot be used
   Agent(asio::io_context& io, tunnel::bus::AsioBus& bus, Config config, Events events);
@@ -104,6 +106,7 @@ class Agent {
   Task<> serve_identity();
   Task<> serve_sessions();
   Task<> serve_enrolments();
+  Task<> wait_for_cause(std::uint64_t id);
   Task<> serve_netd();
   Task<> serve_deadlines();
   Task<> run_session(tunnel::core::StartSession start);
@@ -133,6 +136,7 @@ class Agent {
 
   NetdClient::Events netd_events();
   Task<> ask_netd();
+  std::string own_role() const;
   void judge_readiness();
   wire::Info info() const;
   tunnel::core::DeviceTools tools() const;
@@ -163,7 +167,7 @@ class Agent {
   bool uplink_changed_ = false;
 
   Wakeup identity_wakeup_, session_wakeup_, cause_wakeup_, enrolment_wakeup_, netd_wakeup_,
-      deadline_wakeup_;
+      facts_wakeup_, deadline_wakeup_;
   bool stopping_ = false;
 };
 

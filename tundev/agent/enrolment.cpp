@@ -119,9 +119,11 @@ Task<Outcome> enrol(std::string text, std::string server_override, std::string h
         "InvalidArgument",
         "the code is mistyped or incomplete: compare it with what rdvctl printed"};
   const auto server = server_override.empty() ? code->server : server_override;
+  // Asio makes one flat variant of ours and the timer's: <Identity, EnrolFailure, monostate>.
   auto first = co_await (converse(*code, server, std::move(hostname)) || sleep_for(enrol_timeout));
-  if (first.index() == 1) co_return unreachable(server, "it did not answer in time");
-  co_return std::move(std::get<0>(first));
+  if (auto* identity = std::get_if<Identity>(&first)) co_return std::move(*identity);
+  if (auto* failure = std::get_if<EnrolFailure>(&first)) co_return std::move(*failure);
+  co_return unreachable(server, "it did not answer in time");
 }
 
 }  // namespace device

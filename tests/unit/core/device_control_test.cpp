@@ -152,6 +152,17 @@ BOOST_AUTO_TEST_CASE(a_change_of_facts_is_told_once) {
   BOOST_TEST(device.control.on_info(info).empty());
 }
 
+BOOST_AUTO_TEST_CASE(a_change_of_facts_between_hello_and_welcome_is_told_behind_the_welcome) {
+  Device device{Role::onsite};
+  device.control.on_connected({});
+  wire::Info info;
+  info.hostname = "boiler";
+  BOOST_TEST(device.control.on_info(info).empty());
+  const auto actions = device.control.on_message(device.welcome(), t0);
+  BOOST_REQUIRE(sent<wire::InfoUpdate>(actions));
+  BOOST_TEST(sent<wire::InfoUpdate>(actions)->info.hostname == "boiler");
+}
+
 BOOST_AUTO_TEST_CASE(a_renewed_certificate_is_taken_only_when_asked_for) {
   Device device{Role::onsite};
   device.go_online();
