@@ -3,8 +3,10 @@
 #include <boost/test/unit_test.hpp>
 #include <fmt/format.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <array>
@@ -55,6 +57,15 @@ std::string read_all(int fd) {
 
 int exit_code(int status) {
   return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/// Whether somebody listens on that Unix socket.
+bool accepts(const std::string& path) {
+  const tunnel::UniqueFd socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  sockaddr_un to{};
+  to.sun_family = AF_UNIX;
+  path.copy(to.sun_path, sizeof to.sun_path - 1);
+  return ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0;
 }
 
 std::string replaced(std::string text, const std::string& from, const std::string& to) {
@@ -177,6 +188,11 @@ void cable(const Host& a, const std::string& link_a, const Host& b, const std::s
   a.must(fmt::format("ip link add {} type veth peer name {} netns {}", link_a, link_b, b.pid()));
   b.must("ip link set " + link_b + " up");
   a.must("ip link set " + link_a + " up");
+  // The kernel notices carrier a little later; a snapshot before that would differ by itself.
+  const auto settled = [](const Host& host, const std::string& link) {
+    return host.run("ip -o link show " + link).text.find("state UP") != std::string::npos;
+  };
+  BOOST_REQUIRE(until([&] { return settled(a, link_a) && settled(b, link_b); }));
 }
 
 Folder::Folder() {
@@ -224,7 +240,7 @@ Bus::Bus() : address_{"unix:path=" + folder_ / "bus"} {
   pid_ =
       spawn(-1, -1,
             {"dbus-daemon", "--nofork", "--nosyslog", "--config-file=" + folder_ / "bus.conf"}, {});
-  BOOST_REQUIRE(until([&] { return std::filesystem::exists(folder_ / "bus"); }));
+  BOOST_REQUIRE(until([&] { return accepts(folder_ / "bus"); }));
 }
 
 Bus::~Bus() {
