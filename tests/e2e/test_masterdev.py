@@ -114,7 +114,7 @@ class Opening(LabCase):
             session.wait_output('"established"')
             session.press_ctrl_c()
             session.wait_end()
-        lines = [json.loads(line) for line in re.findall(r"^\{.*\}$", session.output, re.MULTILINE)]
+        lines = [json.loads(line) for line in re.findall(r"^(?:\^C)?(\{.*\})\s*$", session.output, re.MULTILINE)]
         self.assertEqual([line["state"] for line in lines if line["state"] in ("established", "closed")], ["established", "closed"])
 
 

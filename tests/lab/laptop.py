@@ -40,8 +40,9 @@ def unplug(laptop: Host, master: Host, port: str = LAPTOP_PORT, link: str = "eth
     laptop.background(f"udhcpc-{link}").kill()
     if has_link(master, port):
         run(["ip", "-n", master.netns, "link", "del", port])
-    (laptop.directory / "lease").unlink(missing_ok=True)
-    (laptop.etc / "resolv.conf").write_text("")
+    if link == "eth0":  # a second adapter never had a lease
+        (laptop.directory / "lease").unlink(missing_ok=True)
+        (laptop.etc / "resolv.conf").write_text("")
 
 
 def lease(laptop: Host) -> dict[str, str]:

@@ -6,6 +6,7 @@ case "$1" in
   deconfig)
     ip -4 addr flush dev "$interface"
     ip link set "$interface" up
+    [ "$interface" = eth0 ] || exit 0  # the second adapter: the first one's lease stays
     : >/etc/resolv.conf
     rm -f "$file"
     ;;
