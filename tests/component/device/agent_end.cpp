@@ -2,6 +2,7 @@
 
 #include "base/endian.hpp"
 #include "crypto/hash.hpp"
+#include "io/tun_offloads.hpp"
 
 #include <sys/socket.h>
 
@@ -77,13 +78,16 @@ Task<> End::run(tcp::endpoint relay) {
   const auto [ec] = co_await socket.async_connect(relay, use_tuple);
   if (ec) throw std::runtime_error{"no relay"};
   const auto role = self_.identity.role;
-  wire::Confirm confirm{.grant_hash = crypto::sha256(setup_.grant_bytes), .role = role};
+  const wire::Confirm confirm{.grant_hash = crypto::sha256(setup_.grant_bytes),
+                              .role = role,
+                              .offloads = tunnel::io::tun_offloads_taken()};
   leg_.emplace(std::move(socket), outer_, inner_,
                DataLeg::Plan{.attach = {setup_.grant.session, setup_.grant.epoch},
                              .confirm = confirm,
                              .peer_role = setup_.peer->identity.role});
   end = co_await leg_->establish();
   if (end) co_return;
+  offloads = tunnel::io::set_tun_offloads(tun_.get(), leg_->peer().offloads);
   auto times = setup_.times;
   times.probes = role == Role::master;
   if (times.ends == Clock::time_point{}) times.ends = Clock::now() + 1h;

@@ -40,6 +40,8 @@ class End {
   End(asio::io_context& io, const tunnel::test::World& world,
       const tunnel::test::World::Device& self, Setup setup);
 
+  /// Instead of the socket: a real TUN, whose kernel then is the other side. Before run().
+  void use_tun(tunnel::UniqueFd tun) { tun_ = std::move(tun); }
   /// Until the session ends.
   Task<> run(tcp::endpoint relay);
   /// The kernel's side of the fake TUN: answers echo requests, keeps everything else.
@@ -53,6 +55,7 @@ class End {
 
   std::optional<LegEnd> end;
   bool established = false;
+  std::uint32_t offloads = 0;  ///< that its TUN was set to
   std::vector<Bytes> received;
   bool answers_echo = true;
 

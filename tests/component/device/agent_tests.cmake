@@ -2,3 +2,4 @@ set(agent_test_support agent_relay.cpp agent_end.cpp ${CMAKE_SOURCE_DIR}/tests/s
 rdv_test(agent_leg_test LABEL component SOURCES agent_leg_test.cpp ${agent_test_support} LINK rdv_io)
 rdv_test(agent_hostile_relay_test LABEL component SOURCES agent_hostile_relay_test.cpp ${agent_test_support} LINK rdv_io)
 rdv_test(agent_pump_frames_test LABEL component SOURCES agent_pump_frames_test.cpp ${agent_test_support} LINK rdv_io)
+rdv_test(agent_tun_test LABEL component SOURCES agent_tun_test.cpp ${agent_test_support} LINK rdv_io rdv_net)
