@@ -125,7 +125,9 @@ TlsContext::TlsContext(bool is_server)
                                      SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
   ::SSL_CTX_set_num_tickets(context, 0);
   ::SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-  ::SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+  // No automatic chain: the other end has the CA, and a server would keep a parsed copy of it for every device.
+  ::SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                  SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
   ::SSL_CTX_set_read_ahead(context, 0);
   ::SSL_CTX_set_max_cert_list(context, 2 * static_cast<long>(wire::certificate_bytes_max));
   if (::SSL_CTX_set_ciphersuites(context, cipher_suites(has_aes_instructions())) != 1 || ::SSL_CTX_set1_groups_list(context, groups) != 1)
