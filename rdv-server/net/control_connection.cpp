@@ -11,57 +11,68 @@ namespace wire = tunnel::wire;
 
 namespace {
 
-/// Read from one connection before the others get their turn.
-constexpr std::size_t turn_bytes_max = 128 * 1024;
+/// Records read and messages handled for one connection before the others get their turn: a message
+/// may cost a question to the store.
+constexpr int turn_steps_max = 16;
 
 }  // namespace
 
-ControlConnection::ControlConnection(ConnectionId id, Guest guest, Surroundings around)
-    : id_{id}, guest_{std::move(guest)}, around_{around} {}
+ControlConnection::ControlConnection(ConnectionId id, Guest guest, const Surroundings& around)
+    : id_{id},
+      around_{around},
+      socket_{std::move(guest.socket)},
+      half_open_{std::move(guest.half_open)} {}
 
-Task<std::string> ControlConnection::run() {
-  std::size_t turn_bytes = 0;
-  for (;;) {
-    const auto got = co_await guest_.socket.read_some(around_.scratch);
-    if (!got) {
-      if (why_.empty())
-        why_ = guest_.half_open && guest_.half_open->was_cut() ? "no Hello in time"
-                                                               : got.error().message();
-      break;
-    }
-    if (!closing_) take_in(around_.scratch.first(*got));
-    if ((turn_bytes += *got) < turn_bytes_max) continue;
-    turn_bytes = 0;
-    co_await asio::post(guest_.socket.get_executor(), use_tuple);
-  }
-  cut();
-  // The handler of the last wait refers to us: it was cancelled and is in the queue already.
-  while (writing_)
-    co_await asio::post(guest_.socket.get_executor(), use_tuple);
-  co_return why_;
+void ControlConnection::wait_to_read() {
+  reading_ = true;
+  socket_.socket().async_wait(tcp::socket::wait_read, [this](const error_code&) {
+    reading_ = false;
+    on_readable();
+  });
 }
 
-/// What the store or the keys cannot do ends this connection and no other.
-void ControlConnection::take_in(tunnel::ByteView bytes) try {
-  reader_.feed(bytes);
-  take_frames();
+void ControlConnection::on_readable() {
+  for (int step = 0; step < turn_steps_max; ++step) {
+    if (cut_) return end(asio::error::operation_aborted);
+    if (!closing_ && take_frame()) continue;
+    const auto got = try_read(socket_, around_.scratch);
+    if (!got) return got.error() == asio::error::would_block ? wait_to_read() : end(got.error());
+    if (!closing_) reader_.feed(around_.scratch.first(*got));
+  }
+  reading_ = true;
+  asio::post(socket_.get_executor(), [this] {
+    reading_ = false;
+    on_readable();
+  });
+}
+
+/// Handles one message. What the store or the keys cannot do ends this connection and no other.
+/// @return false when no whole message is there
+bool ControlConnection::take_frame() try {
+  const auto frame = reader_.next();
+  if (frame && !*frame) return false;
+  const auto message =
+      frame ? wire::decode_control((*frame)->type, (*frame)->payload) : frame.error();
+  if (message) {
+    half_open_.reset();  // it speaks: authenticated
+    around_.sink.run(around_.broker.on_message(id_, *message, read_clocks()));
+  } else {
+    around_.sink.run(around_.broker.on_bad_message(id_, message.error(), read_clocks()));
+    closing_ = true;  // whatever the broker made of it: nothing behind it can be read
+  }
+  return true;
 } catch (const std::exception& error) {
   why_ = error.what();
-  log::error("cannot serve a device", {log::address(guest_.address), log::reason(why_)});
+  log::error("cannot serve a device", {log::reason(why_)});
   cut();
+  return true;
 }
 
-void ControlConnection::take_frames() {
-  while (!closing_) {
-    const auto frame = reader_.next();
-    if (frame && !*frame) return;
-    const auto message =
-        frame ? wire::decode_control((*frame)->type, (*frame)->payload) : frame.error();
-    if (!message)
-      return around_.sink.run(around_.broker.on_bad_message(id_, message.error(), read_clocks()));
-    guest_.half_open.reset();  // it speaks: authenticated
-    around_.sink.run(around_.broker.on_message(id_, *message, read_clocks()));
-  }
+void ControlConnection::end(const error_code& why) {
+  if (why_.empty()) why_ = half_open_ && half_open_->was_cut() ? "no Hello in time" : why.message();
+  cut();
+  // Otherwise when that wait has ended.
+  if (!writing_) around_.owner.on_ended(id_, std::move(why_));
 }
 
 void ControlConnection::send(const wire::ControlMessage& message) {
@@ -76,45 +87,45 @@ void ControlConnection::send(const wire::ControlMessage& message) {
 }
 
 void ControlConnection::close(const std::optional<wire::Goodbye>& goodbye) {
-  if (closing_ || ended_) return;
+  if (closing_) return;
   closing_ = true;
   if (goodbye) {
     why_ = goodbye->text;
     send(*goodbye);
   }
-  last_words_.emplace(around_.deadlines, [this] { cut(); });
+  last_words_ = std::make_unique<Deadline>(around_.deadlines, [this] { cut(); });
   last_words_->expires_after(last_words_timeout);
   if (!writing_) flush();
 }
 
 void ControlConnection::flush() {
   if (ended_) return;
-  const auto taken = guest_.socket.try_write(outbox_);
+  const auto taken = socket_.try_write(outbox_);
   if (!taken) return cut();
   outbox_.erase(outbox_.begin(), outbox_.begin() + static_cast<std::ptrdiff_t>(*taken));
   if (!outbox_.empty()) return wait_to_write();
   tunnel::Bytes{}.swap(outbox_);
   if (!closing_) return;
   ended_ = true;
-  guest_.socket.shutdown();
-  ::shutdown(guest_.socket.socket().native_handle(), SHUT_WR);
+  socket_.shutdown();
+  ::shutdown(socket_.socket().native_handle(), SHUT_WR);
 }
 
 void ControlConnection::wait_to_write() {
   writing_ = true;
-  guest_.socket.socket().async_wait(tcp::socket::wait_write, [this](const error_code&) {
+  socket_.socket().async_wait(tcp::socket::wait_write, [this](const error_code&) {
     writing_ = false;
+    if (!reading_) return around_.owner.on_ended(id_, std::move(why_));  // reading has ended before
     flush();
   });
 }
 
-/// Both directions are shut down and not closed, so that nobody gets the descriptor's number while
-/// a wait on it is pending.
+/// Both directions are shut down, so that the waits are over; on_readable() does the rest.
 void ControlConnection::cut() {
-  ended_ = closing_ = true;
-  ::shutdown(guest_.socket.socket().native_handle(), SHUT_RDWR);
+  cut_ = ended_ = closing_ = true;
+  ::shutdown(socket_.socket().native_handle(), SHUT_RDWR);
   error_code ignored;
-  guest_.socket.socket().cancel(ignored);
+  socket_.socket().cancel(ignored);
 }
 
 }  // namespace rdv

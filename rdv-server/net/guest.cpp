@@ -1,5 +1,6 @@
 #include "net/guest.hpp"
 
+#include <openssl/err.h>
 #include <sys/socket.h>
 
 namespace rdv {
@@ -14,6 +15,19 @@ namespace {
 constexpr std::size_t first_frame_bytes_max = 2 * tunnel::wire::control_payload_bytes_max;
 
 }  // namespace
+
+tunnel::Result<std::size_t> try_read(TlsSocket& socket, Scratch scratch) {
+  ::ERR_clear_error();
+  std::size_t got = 0;
+  const int result = ::SSL_read_ex(socket.ssl(), scratch.data(), scratch.size(), &got);
+  if (result == 1) return got;
+  switch (::SSL_get_error(socket.ssl(), result)) {
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE: return error_code{asio::error::would_block};
+    case SSL_ERROR_ZERO_RETURN: return error_code{asio::error::eof};
+    default: ::ERR_clear_error(); return error_code{asio::error::connection_reset};
+  }
+}
 
 Task<tunnel::Result<FrameReader::Frame>> read_frame(TlsSocket& socket, FrameReader& reader,
                                                     Scratch scratch) {
@@ -32,12 +46,16 @@ Task<tunnel::Result<FrameReader::Frame>> read_frame(TlsSocket& socket, FrameRead
 Task<> say_last(TlsSocket& socket, tunnel::Bytes last_words, Deadlines& deadlines,
                 Scratch scratch) {
   const int fd = socket.socket().native_handle();
-  Deadline deadline{deadlines, [fd] { ::shutdown(fd, SHUT_RDWR); }};
+  bool too_late = false;
+  Deadline deadline{deadlines, [&] {
+                      too_late = true;
+                      ::shutdown(fd, SHUT_RDWR);
+                    }};
   deadline.expires_after(last_words_timeout);
   if (co_await socket.write(last_words)) co_return;
   socket.shutdown();
   ::shutdown(fd, SHUT_WR);
-  while (co_await socket.read_some(scratch)) {  // whatever still comes is of no account
+  while (!too_late && co_await socket.read_some(scratch)) {  // it is of no account
   }
 }
 

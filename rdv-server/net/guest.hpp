@@ -23,6 +23,12 @@ using Scratch = std::span<std::byte>;
 /// One TLS record (RFC 8446, 5.1).
 inline constexpr std::size_t scratch_bytes = 16 * 1024;
 
+/// What came on a connection, without waiting.
+///
+/// @retval asio::error::would_block  nothing has come
+/// @retval anything else             the connection is over
+tunnel::Result<std::size_t> try_read(tunnel::io::TlsSocket& socket, Scratch scratch);
+
 /// The first frame of a connection that sends one and then waits for us.
 ///
 /// @return the frame; its payload is valid until `reader` is used again

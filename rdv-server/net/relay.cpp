@@ -204,7 +204,10 @@ void Relay::end_direction(Side from, const End& end) {
   deadline_.expires_after(end_timeout);
   // A leg that is still in TLS is told why by stop(), when the broker knows; one that is raw sees
   // the end of its stream.
-  if (handoff_.is_raw(from)) ::shutdown(fd(other(from)), SHUT_WR);
+  if (handoff_.is_raw(from))
+    ::shutdown(fd(other(from)), SHUT_WR);
+  else
+    ::shutdown(fd(end.whose), SHUT_RDWR);
   if (first) around_.events.on_leg_closed(*this, end.whose);
 }
 

@@ -10,6 +10,24 @@ std::uint64_t carried(const Relay& relay) {
 
 }  // namespace
 
+/// One relay in the table, for as long as its coroutine lives.
+class Relays::Known {
+ public:
+  Known(Relays& relays, Key key, Relay& relay) : relays_{relays}, key_{key}, relay_{relay} {
+    relays_.by_session_.emplace(key_, &relay_);
+  }
+  Known(Known&&) = delete;
+  ~Known() {
+    relays_.by_session_.erase(key_);
+    relays_.ended_bytes_ += carried(relay_);
+  }
+
+ private:
+  Relays& relays_;
+  Key key_;
+  Relay& relay_;
+};
+
 Relays::Relays(Relay::Settings settings, Surroundings around)
     : settings_{settings}, around_{around} {}
 
@@ -25,12 +43,10 @@ Task<> Relays::carry(Broker::Attached where, tunnel::io::TlsSocket leg,
               where.epoch,
               settings_,
               {around_.executor, around_.deadlines, pipes_, around_.scratch, *this}};
-  const auto here = by_session_.emplace(key, &relay).first;
+  const Known known{*this, key, relay};
   relay.adopt(where.side, std::move(leg), std::move(reader));
   around_.sink.run(std::move(actions));
   co_await relay.run();
-  by_session_.erase(here);
-  ended_bytes_ += carried(relay);
 }
 
 void Relays::stop(std::uint64_t session, tunnel::wire::CloseCode code, std::string_view text) {

@@ -33,6 +33,7 @@ class Relays final : private Relay::Events {
   std::size_t size() const { return by_session_.size(); }
 
  private:
+  class Known;
   using Key = std::pair<std::uint64_t, std::uint32_t>;  // session, epoch
   void on_leg_closed(Relay& relay, Relay::Side side) override;
   void on_gave_up(Relay& relay, tunnel::wire::CloseCode code, std::string_view why) override;

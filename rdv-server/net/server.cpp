@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto house_period = 5s;
+constexpr auto house_period = 2s;
 /// So many handshakes leave the heap full of holes (measured: 13.6 KB for each connection that
 /// stays).
 constexpr std::uint64_t storm_handshakes = 64;
@@ -67,8 +67,11 @@ Server::Server(asio::io_context& io, const Config& config, std::vector<tunnel::U
                 .public_address = config.public_address,
                 .devices_max = config.limits.devices,
                 .counters = [this] { return counters(); }}},
-      broker_deadline_{deadlines_, [this] { run(broker_.on_tick(read_clocks())); }},
-      house_deadline_{deadlines_, [this] { keep_house(); }} {
+      broker_deadline_{deadlines_,
+                       [this] { decide([&] { return broker_.on_tick(read_clocks()); }); }},
+      house_deadline_{deadlines_, [this] { keep_house(); }},
+      around_connections_{broker_, *this, deadlines_, scratch_, *this},
+      connection_ended_{io.get_executor()} {
   house_deadline_.expires_after(house_period);
 }
 
@@ -81,6 +84,8 @@ Task<> Server::run() {
 
 Task<> Server::serve_until_stopped() {
   co_await listener_.run();
+  while (!connections_.empty())
+    co_await connection_ended_.wait();
   keep_house();
   deadlines_.stop();
 }
@@ -88,7 +93,7 @@ Task<> Server::serve_until_stopped() {
 void Server::stop() {
   if (std::exchange(stopping_, true)) return;
   listener_.stop();
-  run(broker_.on_shutdown(read_clocks()));
+  decide([&] { return broker_.on_shutdown(read_clocks()); });
 }
 
 /// Does one action; by value, since what it does may lead to anything.
@@ -97,7 +102,7 @@ struct Server::Carrier {
 
   ControlConnection* connection(ConnectionId id) const {
     const auto found = server.connections_.find(id);
-    return found == server.connections_.end() ? nullptr : found->second;
+    return found == server.connections_.end() ? nullptr : found->second.get();
   }
   void operator()(const SendTo& to) const {
     if (auto* connection = this->connection(to.connection)) connection->send(to.message);
@@ -119,34 +124,38 @@ void Server::run(Actions actions) {
   set_broker_deadline();
 }
 
+/// For events that no connection answers for: what the store cannot do is logged, and the server
+/// goes on.
+template <class Decision>
+void Server::decide(Decision decision) noexcept {
+  try {
+    run(decision());
+  } catch (const std::exception& error) {
+    log::error("cannot act on an event", {log::reason(error.what())});
+    broker_deadline_.expires_after(1s);  // not at once: the cause may last
+  }
+}
+
 void Server::set_broker_deadline() {
   const auto next = broker_.next_deadline();
   if (next != broker_deadline_.expiry()) broker_deadline_.expires_at(next);
 }
 
-/// One control connection in the table, for as long as its coroutine lives.
-class Server::Known {
- public:
-  Known(Server& server, ConnectionId id, ControlConnection& connection) : server_{server}, id_{id} {
-    server_.connections_.emplace(id_, &connection);
-  }
-  Known(Known&&) = delete;
-  ~Known() { server_.connections_.erase(id_); }
-
- private:
-  Server& server_;
-  ConnectionId id_;
-};
-
 Task<> Server::serve_control(Guest guest) {
   const auto facts = facts_of(guest);
   if (!facts) co_return;
   const ConnectionId id{++last_connection_};
-  ControlConnection connection{id, std::move(guest), {broker_, *this, deadlines_, scratch_}};
-  const Known known{*this, id, connection};
-  run(broker_.on_connected(id, *facts, read_clocks()));
-  const auto why = co_await connection.run();
-  run(broker_.on_disconnected(id, why, read_clocks()));
+  auto actions = broker_.on_connected(id, *facts, read_clocks());
+  connections_
+      .emplace(id, std::make_unique<ControlConnection>(id, std::move(guest), around_connections_))
+      .first->second->start();
+  run(std::move(actions));
+}
+
+void Server::on_ended(ConnectionId id, std::string why) {
+  connections_.erase(id);
+  connection_ended_.notify();
+  decide([&] { return broker_.on_disconnected(id, why, read_clocks()); });
 }
 
 Task<> Server::serve_leg(Guest guest) {
@@ -190,12 +199,17 @@ void Server::keep_house() {
   } catch (const StoreError& error) {
     log::error("cannot write when devices were seen", {log::reason(error.what())});
   }
-  const auto handshakes = listener_.counters().handshakes;
-  if (handshakes - trimmed_at_ >= storm_handshakes && half_opens_.size() == 0) {
-    trimmed_at_ = handshakes;
-    ::malloc_trim(0);
-  }
+  give_memory_back();
   house_deadline_.expires_after(house_period);
+}
+
+/// Once a storm of handshakes is over, or goes on for long.
+void Server::give_memory_back() {
+  const auto handshakes = listener_.counters().handshakes;
+  const bool quiet = handshakes == std::exchange(handshakes_before_, handshakes);
+  if (handshakes - trimmed_at_ < (quiet ? 1 : storm_handshakes)) return;
+  trimmed_at_ = handshakes;
+  ::malloc_trim(0);
 }
 
 ServerCounters Server::counters() const {

@@ -16,7 +16,7 @@ namespace rdv {
 
 /// The whole server but its D-Bus side: makes the parts from the configuration, gives events to the
 /// broker and does what it wants done. One thread.
-class Server final : public ActionSink, private Host {
+class Server final : public ActionSink, private Host, private ControlConnection::Owner {
  public:
   /// Opens store, keys and sockets; @param inherited  listening sockets of socket activation, if
   /// any
@@ -39,14 +39,17 @@ class Server final : public ActionSink, private Host {
   void run(Actions actions) override;
 
  private:
-  class Known;
   struct Carrier;  // one operator() per kind of action
   Task<> serve_control(Guest guest) override;
+  void on_ended(ConnectionId id, std::string why) override;
   Task<> serve_leg(Guest guest) override;
   Task<> serve_enrolment(Guest guest) override;
   Task<> serve_until_stopped();
   void set_broker_deadline();
   void keep_house();
+  void give_memory_back();
+  template <class Decision>
+  void decide(Decision decision) noexcept;
   ServerCounters counters() const;
 
   tunnel::Bytes scratch_;
@@ -63,10 +66,12 @@ class Server final : public ActionSink, private Host {
   Control control_;
   Deadline broker_deadline_;
   Deadline house_deadline_;
-  std::unordered_map<ConnectionId, ControlConnection*>
-      connections_;  // each lives in its own coroutine
+  ControlConnection::Surroundings around_connections_;
+  std::unordered_map<ConnectionId, std::unique_ptr<ControlConnection>> connections_;
+  Signal connection_ended_;
   std::uint64_t last_connection_ = 0;
-  std::uint64_t trimmed_at_ = 0;  ///< handshakes when memory was last given back
+  std::uint64_t handshakes_before_ = 0;  ///< at the last house-keeping
+  std::uint64_t trimmed_at_ = 0;         ///< handshakes when memory was last given back
   bool stopping_ = false;
 };
 
