@@ -23,9 +23,10 @@ def plug(laptop: Host, master: Host, port: str = LAPTOP_PORT, link: str = "eth0"
     if not has_link(master, port):
         index = int(port.lstrip("usb") or 0)
         mac = f"00:e0:4c:68:{len(master.name):02x}:{index:02x}"
+        laptop_mac = f"00:1b:21:68:{len(laptop.name):02x}:{index:02x}"  # a laptop's own does not change
         run(
             ["ip", "link", "add", port, "netns", master.netns, "address", mac, "type", "veth"]
-            + ["peer", "name", link, "netns", laptop.netns]
+            + ["peer", "name", link, "netns", laptop.netns, "address", laptop_mac]
         )
         run(["ip", "-n", laptop.netns, "link", "set", link, "up"])
     laptop.start(
