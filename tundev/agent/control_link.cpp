@@ -77,8 +77,7 @@ Task<> ControlLink::read() {
   while (!closing_) {
     const auto got = co_await tls_.read_some(chunk);
     if (!got) {
-      if (!closing_) why_ = "the connection broke: " + got.error().message();
-      if (got.error() == asio::error::eof && !closing_) why_ = "the server closed the connection";
+      if (!closing_) why_ = why_it_broke(got.error());
       co_return;
     }
     if (keepalive_) keepalive_->on_received(Clock::now());
@@ -87,6 +86,12 @@ Task<> ControlLink::read() {
   // What is still to be sent, and the time-out, are the other two's.
   Wakeup never{tls_.get_executor()};
   co_await never.wait();
+}
+
+std::string ControlLink::why_it_broke(tunnel::io::error_code ec) const {
+  if (ec == asio::error::eof) return "the server closed the connection";
+  const bool has_more = ec == tunnel::io::TlsErrc::failed && !tls_.failure().empty();
+  return "the connection broke: " + (has_more ? tls_.failure() : ec.message());
 }
 
 bool ControlLink::take(tunnel::ByteView bytes) {
@@ -115,7 +120,7 @@ Task<> ControlLink::write() {
       outbox_.pop_front();
       const auto ec = co_await tls_.write(frame);
       if (!ec) continue;
-      if (!closing_) why_ = "the connection broke: " + ec.message();
+      if (!closing_) why_ = why_it_broke(ec);
       co_return;
     }
     if (closing_) co_return;

@@ -54,6 +54,7 @@ class ControlLink {
   /// @return false when the connection is to be closed
   bool take(tunnel::ByteView bytes);
   void fail(std::string why);
+  std::string why_it_broke(tunnel::io::error_code ec) const;
 
   tunnel::io::TlsSocket tls_;
   OnMessage on_message_;
