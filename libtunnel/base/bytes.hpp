@@ -10,7 +10,9 @@ namespace tunnel {
 using Bytes = std::vector<std::byte>;
 using ByteView = std::span<const std::byte>;
 
-inline ByteView as_bytes(std::string_view text) { return std::as_bytes(std::span{text}); }
+inline ByteView as_bytes(std::string_view text) {
+  return std::as_bytes(std::span{text});
+}
 inline std::string_view as_text(ByteView bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
@@ -21,7 +23,8 @@ inline Bytes to_bytes(std::string_view text) {
 
 /// Lower-case hexadecimal, two digits a byte.
 std::string to_hex(ByteView bytes);
-/// The bytes of an even number of hexadecimal digits of either case; empty when `text` is anything else.
+/// The bytes of an even number of hexadecimal digits of either case; empty when `text` is anything
+/// else.
 Bytes from_hex(std::string_view text);
 
 }  // namespace tunnel

@@ -1,12 +1,12 @@
 #pragma once
-#include <time.h>
-
 #include <chrono>
 #include <cstdint>
+#include <time.h>
 
 namespace tunnel {
 
-/// The clock every deadline counts on: CLOCK_BOOTTIME, which goes on while the machine sleeps and never jumps.
+/// The clock every deadline counts on: CLOCK_BOOTTIME, which goes on while the machine sleeps and
+/// never jumps.
 struct Clock {
   using duration = std::chrono::nanoseconds;
   using rep = duration::rep;
@@ -21,9 +21,12 @@ struct Clock {
   }
 };
 
-/// Seconds since 1970-01-01 00:00 UTC: what people, certificates and the wire call time. It may be wrong.
+/// Seconds since 1970-01-01 00:00 UTC: what people, certificates and the wire call time. It may be
+/// wrong.
 using UnixSeconds = std::int64_t;
 
-inline UnixSeconds unix_now() { return static_cast<UnixSeconds>(::time(nullptr)); }
+inline UnixSeconds unix_now() {
+  return static_cast<UnixSeconds>(::time(nullptr));
+}
 
 }  // namespace tunnel

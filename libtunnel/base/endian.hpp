@@ -26,8 +26,8 @@ constexpr void store_big_endian(std::span<std::byte> out, T value) {
 
 /// The 24-bit length of a frame header.
 constexpr std::uint32_t load_big_endian24(std::span<const std::byte, 3> in) {
-  return std::to_integer<std::uint32_t>(in[0]) << 16U | std::to_integer<std::uint32_t>(in[1]) << 8U |
-         std::to_integer<std::uint32_t>(in[2]);
+  return std::to_integer<std::uint32_t>(in[0]) << 16U |
+         std::to_integer<std::uint32_t>(in[1]) << 8U | std::to_integer<std::uint32_t>(in[2]);
 }
 constexpr void store_big_endian24(std::span<std::byte, 3> out, std::uint32_t value) {
   out[0] = static_cast<std::byte>(value >> 16U & 0xffU);

@@ -48,6 +48,8 @@ std::optional<Ipv4Prefix> Ipv4Prefix::parse(std::string_view text) {
   return Ipv4Prefix{*address, static_cast<std::uint8_t>(*length)};
 }
 
-std::string Ipv4Prefix::str() const { return address.str() + '/' + std::to_string(length); }
+std::string Ipv4Prefix::str() const {
+  return address.str() + '/' + std::to_string(length);
+}
 
 }  // namespace tunnel

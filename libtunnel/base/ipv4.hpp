@@ -17,7 +17,8 @@ struct Ipv4Address {
   auto operator<=>(const Ipv4Address&) const = default;
 };
 
-/// An address and the length of its network's prefix: "192.168.1.10/24" (RFC 4632). The address may have host bits.
+/// An address and the length of its network's prefix: "192.168.1.10/24" (RFC 4632). The address may
+/// have host bits.
 struct Ipv4Prefix {
   Ipv4Address address;
   std::uint8_t length = 32;  ///< 0 to 32
@@ -28,7 +29,9 @@ struct Ipv4Prefix {
   std::uint32_t mask() const { return length == 0 ? 0 : ~std::uint32_t{0} << (32U - length); }
   /// The same network without host bits.
   Ipv4Prefix network() const { return {{address.value & mask()}, length}; }
-  bool contains(Ipv4Address other) const { return (other.value & mask()) == (address.value & mask()); }
+  bool contains(Ipv4Address other) const {
+    return (other.value & mask()) == (address.value & mask());
+  }
   bool overlaps(const Ipv4Prefix& other) const {
     return contains(other.address) || other.contains(address);
   }

@@ -2,10 +2,9 @@
 
 #include "base/log.hpp"
 
+#include <algorithm>
 #include <fcntl.h>
 #include <poll.h>
-
-#include <algorithm>
 
 namespace tunnel::bus {
 
@@ -14,7 +13,8 @@ using io::asio::posix::stream_descriptor;
 
 AsioBus::AsioBus(io::asio::io_context& io, const std::string& name)
     : io_{io},
-      connection_{name.empty() ? sdbus::createSystemBusConnection() : sdbus::createSystemBusConnection(name)},
+      connection_{name.empty() ? sdbus::createSystemBusConnection()
+                               : sdbus::createSystemBusConnection(name)},
       socket_{io},
       timer_{io},
       alive_{std::make_shared<bool>(true)} {
@@ -25,7 +25,9 @@ AsioBus::AsioBus(io::asio::io_context& io, const std::string& name)
   wake();
 }
 
-AsioBus::~AsioBus() { *alive_ = false; }
+AsioBus::~AsioBus() {
+  *alive_ = false;
+}
 
 void AsioBus::on_name_gone(OnNameGone handler) {
   on_name_gone_ = std::move(handler);
@@ -56,8 +58,10 @@ void AsioBus::serve() {
     const auto poll = connection_->getEventLoopPollData();
     if ((poll.events & POLLIN) != 0 && !reading_) wait_for(POLLIN);
     if ((poll.events & POLLOUT) != 0 && !writing_) wait_for(POLLOUT);
-    const auto timeout = poll.getRelativeTimeout();  // until sd-bus wants to be called; none: no time-out runs
-    timer_.expires_after(timeout ? std::clamp<Clock::duration>(*timeout, 1ms, 1h) : Clock::duration{1h});
+    const auto timeout =
+        poll.getRelativeTimeout();  // until sd-bus wants to be called; none: no time-out runs
+    timer_.expires_after(timeout ? std::clamp<Clock::duration>(*timeout, 1ms, 1h)
+                                 : Clock::duration{1h});
     timer_.async_wait([this, alive = alive_](io::error_code ec) {
       if (!ec && *alive) serve();
     });
@@ -70,12 +74,13 @@ void AsioBus::serve() {
 void AsioBus::wait_for(short events) {
   bool& waiting = events == POLLIN ? reading_ : writing_;
   waiting = true;
-  socket_.async_wait(events == POLLIN ? stream_descriptor::wait_read : stream_descriptor::wait_write,
-                     [this, alive = alive_, &waiting](io::error_code ec) {
-                       if (!*alive) return;
-                       waiting = false;
-                       if (!ec) serve();
-                     });
+  socket_.async_wait(
+      events == POLLIN ? stream_descriptor::wait_read : stream_descriptor::wait_write,
+      [this, alive = alive_, &waiting](io::error_code ec) {
+        if (!*alive) return;
+        waiting = false;
+        if (!ec) serve();
+      });
 }
 
 void AsioBus::lost() {

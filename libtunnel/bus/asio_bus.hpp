@@ -9,18 +9,21 @@
 
 namespace tunnel::bus {
 
-/// One D-Bus connection served by the caller's io_context: every adaptor method, signal handler and reply runs there, so no
-/// lock is needed. Debian 12's sdbus-c++ 1.2; the one file (with its .cpp) that knows how its event loop is driven.
+/// One D-Bus connection served by the caller's io_context: every adaptor method, signal handler and
+/// reply runs there, so no lock is needed. Debian 12's sdbus-c++ 1.2; the one file (with its .cpp)
+/// that knows how its event loop is driven.
 ///
 /// Not thread safe. Must outlive the adaptors and proxies made on connection().
 class AsioBus {
  public:
-  /// Called once, when the bus daemon is gone; after that nothing on this connection works any more.
+  /// Called once, when the bus daemon is gone; after that nothing on this connection works any
+  /// more.
   using OnLost = std::function<void()>;
   /// @param name  the unique or well-known name that has just lost its owner
   using OnNameGone = std::function<void(const std::string& name)>;
 
-  /// Connects to the system bus (DBUS_SYSTEM_BUS_ADDRESS is honoured) and asks for `name`; "" for none.
+  /// Connects to the system bus (DBUS_SYSTEM_BUS_ADDRESS is honoured) and asks for `name`; "" for
+  /// none.
   /// @throws sdbus::Error when there is no bus or the name is taken or not allowed to us
   AsioBus(io::asio::io_context& io, const std::string& name);
   ~AsioBus();
@@ -31,7 +34,8 @@ class AsioBus {
   /// Tells of every name that leaves the bus: the way to notice that a client died.
   void on_name_gone(OnNameGone handler);
 
-  /// Call after starting an asynchronous method call from outside a bus handler: its time-out is then watched.
+  /// Call after starting an asynchronous method call from outside a bus handler: its time-out is
+  /// then watched.
   void wake();
 
  private:

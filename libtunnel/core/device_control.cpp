@@ -80,7 +80,8 @@ ControlActions DeviceControl::on_greeting(const wire::ControlMessage& message) {
   if (said != self_.identity) return drop(Errc::wrong_party);
   state_ = State::online;
   ControlActions actions{Online{*welcome}};
-  if (!std::exchange(info_told_, true)) actions.emplace_back(SendMessage{wire::InfoUpdate{.info = info_}});
+  if (!std::exchange(info_told_, true))
+    actions.emplace_back(SendMessage{wire::InfoUpdate{.info = info_}});
   return actions;
 }
 

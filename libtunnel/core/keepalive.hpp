@@ -38,7 +38,8 @@ class Keepalive {
     return Action::send_ping;
   }
 
-  /// A machine that slept through the deadline asks first and gives the peer its whole time to answer.
+  /// A machine that slept through the deadline asks first and gives the peer its whole time to
+  /// answer.
   Clock::time_point next_deadline() const {
     return state_ == State::alive ? heard_ + times_.ping_after : asked_ + times_.give_up_after;
   }

@@ -1,11 +1,10 @@
 #include "crypto/certificate.hpp"
 
+#include <arpa/inet.h>
 #include <openssl/asn1.h>
 #include <openssl/bio.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
-
-#include <arpa/inet.h>
 
 #include <algorithm>
 #include <array>
@@ -34,7 +33,8 @@ void set_serial(X509* certificate) {
   serial[0] &= std::byte{0x7f};
   serial[0] |= std::byte{0x40};
   const std::unique_ptr<BIGNUM, Freed<BN_free>> number{
-      ::BN_bin2bn(reinterpret_cast<const unsigned char*>(serial.data()), static_cast<int>(serial.size()), nullptr)};
+      ::BN_bin2bn(reinterpret_cast<const unsigned char*>(serial.data()),
+                  static_cast<int>(serial.size()), nullptr)};
   if (::BN_to_ASN1_INTEGER(number.get(), ::X509_get_serialNumber(certificate)) == nullptr)
     throw CryptoError{"set a certificate's serial number"};
 }
@@ -81,10 +81,12 @@ void sign_with(X509* certificate, X509* issuer, const Key& key) {
 
 bool is_ip_address(const std::string& host) {
   std::array<unsigned char, 16> parsed{};
-  return ::inet_pton(AF_INET, host.c_str(), parsed.data()) == 1 || ::inet_pton(AF_INET6, host.c_str(), parsed.data()) == 1;
+  return ::inet_pton(AF_INET, host.c_str(), parsed.data()) == 1 ||
+         ::inet_pton(AF_INET6, host.c_str(), parsed.data()) == 1;
 }
 
-/// What may stand behind "DNS:" in X509V3_EXT_conf_nid()'s little language, where a comma begins the next name.
+/// What may stand behind "DNS:" in X509V3_EXT_conf_nid()'s little language, where a comma begins
+/// the next name.
 bool is_host_name(const std::string& host) {
   const auto allowed = [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '.'; };
   return !host.empty() && host.size() <= 253 && std::all_of(host.begin(), host.end(), allowed);
@@ -92,7 +94,8 @@ bool is_host_name(const std::string& host) {
 
 std::string alternative_name(const std::string& host) {
   if (is_ip_address(host)) return "IP:" + host;
-  if (!is_host_name(host)) throw CryptoError{"name a server that is neither a host name nor an address: " + host};
+  if (!is_host_name(host))
+    throw CryptoError{"name a server that is neither a host name nor an address: " + host};
   return "DNS:" + host;
 }
 
@@ -116,13 +119,18 @@ std::string Certificate::pem() const {
 Hash Certificate::fingerprint() const {
   Hash hash{};
   unsigned length = hash.size();
-  if (::X509_digest(handle_.get(), EVP_sha256(), reinterpret_cast<unsigned char*>(hash.data()), &length) != 1)
+  if (::X509_digest(handle_.get(), EVP_sha256(), reinterpret_cast<unsigned char*>(hash.data()),
+                    &length) != 1)
     throw CryptoError{"hash a certificate"};
   return hash;
 }
 
-UnixSeconds Certificate::not_before() const { return to_unix(::X509_get0_notBefore(handle_.get())); }
-UnixSeconds Certificate::not_after() const { return to_unix(::X509_get0_notAfter(handle_.get())); }
+UnixSeconds Certificate::not_before() const {
+  return to_unix(::X509_get0_notBefore(handle_.get()));
+}
+UnixSeconds Certificate::not_after() const {
+  return to_unix(::X509_get0_notAfter(handle_.get()));
+}
 
 Result<wire::Identity> Certificate::identity_of(X509* certificate) {
   const NamesHandle names{static_cast<GENERAL_NAMES*>(
@@ -143,12 +151,13 @@ Bytes make_csr(const Key& key, std::string_view common_name) {
   auto* subject = ::X509_REQ_get_subject_name(csr.get());
   unsigned char* der = nullptr;
   int length = -1;
-  const bool made = ::X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
-                                                 reinterpret_cast<const unsigned char*>(common_name.data()),
-                                                 static_cast<int>(common_name.size()), -1, 0) == 1 &&
-                    ::X509_REQ_set_pubkey(csr.get(), key.get()) == 1 &&
-                    ::X509_REQ_sign(csr.get(), key.get(), EVP_sha256()) > 0 &&
-                    (length = ::i2d_X509_REQ(csr.get(), &der)) > 0;
+  const bool made =
+      ::X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
+                                   reinterpret_cast<const unsigned char*>(common_name.data()),
+                                   static_cast<int>(common_name.size()), -1, 0) == 1 &&
+      ::X509_REQ_set_pubkey(csr.get(), key.get()) == 1 &&
+      ::X509_REQ_sign(csr.get(), key.get(), EVP_sha256()) > 0 &&
+      (length = ::i2d_X509_REQ(csr.get(), &der)) > 0;
   if (!made) throw CryptoError{"make a certificate request"};
   const auto bytes = std::as_bytes(std::span{der, static_cast<std::size_t>(length)});
   Bytes request{bytes.begin(), bytes.end()};
@@ -176,8 +185,10 @@ Result<Key> key_of_csr(ByteView der) {
 Authority Authority::create(UnixSeconds now) {
   auto key = Key::generate();
   auto certificate = start_certificate({"RDV CA", key.get(), now - one_day, now + ca_seconds});
-  add_extension(certificate.get(), certificate.get(), NID_basic_constraints, "critical,CA:TRUE,pathlen:0");
-  add_extension(certificate.get(), certificate.get(), NID_key_usage, "critical,keyCertSign,cRLSign");
+  add_extension(certificate.get(), certificate.get(), NID_basic_constraints,
+                "critical,CA:TRUE,pathlen:0");
+  add_extension(certificate.get(), certificate.get(), NID_key_usage,
+                "critical,keyCertSign,cRLSign");
   add_extension(certificate.get(), certificate.get(), NID_subject_key_identifier, "hash");
   sign_with(certificate.get(), certificate.get(), key);
   return {std::move(key), Certificate{std::move(certificate)}};
@@ -186,14 +197,17 @@ Authority Authority::create(UnixSeconds now) {
 Authority Authority::load(std::string_view key_pem, std::string_view certificate_pem) {
   auto key = Key::private_from_pem(key_pem);
   auto certificate = Certificate::from_pem(certificate_pem);
-  if (::X509_check_ca(certificate.get()) != 1) throw CryptoError{"use a certificate that is no CA's to issue others"};
-  if (key.hash() != certificate.key_hash()) throw CryptoError{"the CA's key does not belong to its certificate"};
+  if (::X509_check_ca(certificate.get()) != 1)
+    throw CryptoError{"use a certificate that is no CA's to issue others"};
+  if (key.hash() != certificate.key_hash())
+    throw CryptoError{"the CA's key does not belong to its certificate"};
   return {std::move(key), std::move(certificate)};
 }
 
 Certificate Authority::issue_device(const Key& key, const wire::Identity& identity, UnixSeconds now,
                                     UnixSeconds life_seconds) const {
-  auto certificate = start_certificate({identity.name.str(), key.get(), now - one_day, now + life_seconds});
+  auto certificate =
+      start_certificate({identity.name.str(), key.get(), now - one_day, now + life_seconds});
   auto* issuer = certificate_.get();
   add_extension(certificate.get(), issuer, NID_basic_constraints, "critical,CA:FALSE");
   add_extension(certificate.get(), issuer, NID_key_usage, "critical,digitalSignature");
@@ -204,11 +218,14 @@ Certificate Authority::issue_device(const Key& key, const wire::Identity& identi
   return Certificate{std::move(certificate)};
 }
 
-Certificate Authority::issue_server(const Key& key, const std::vector<std::string>& hosts, UnixSeconds now) const {
-  auto certificate = start_certificate({"RDV server", key.get(), now - one_day, now + server_seconds});
+Certificate Authority::issue_server(const Key& key, const std::vector<std::string>& hosts,
+                                    UnixSeconds now) const {
+  auto certificate =
+      start_certificate({"RDV server", key.get(), now - one_day, now + server_seconds});
   auto* issuer = certificate_.get();
   std::string names = "URI:" + std::string{server_uri};
-  for (const auto& host : hosts) names += ',' + alternative_name(host);
+  for (const auto& host : hosts)
+    names += ',' + alternative_name(host);
   add_extension(certificate.get(), issuer, NID_basic_constraints, "critical,CA:FALSE");
   add_extension(certificate.get(), issuer, NID_key_usage, "critical,digitalSignature");
   add_extension(certificate.get(), issuer, NID_ext_key_usage, "serverAuth");

@@ -40,20 +40,24 @@ Result<Key> key_of_csr(ByteView der);
 /// The server's own certificate authority.
 class Authority {
  public:
-  /// A new CA: key, self-signed certificate, 20 years from `now` (and a day back, for wrong clocks).
+  /// A new CA: key, self-signed certificate, 20 years from `now` (and a day back, for wrong
+  /// clocks).
   static Authority create(UnixSeconds now);
   static Authority load(std::string_view key_pem, std::string_view certificate_pem);
 
   /// A device certificate, client and server authentication (inner TLS), SAN URI of `identity`.
-  Certificate issue_device(const Key& key, const wire::Identity& identity, UnixSeconds now, UnixSeconds life_seconds) const;
+  Certificate issue_device(const Key& key, const wire::Identity& identity, UnixSeconds now,
+                           UnixSeconds life_seconds) const;
   /// The server's certificate: SAN URI `rdv:server`, and DNS or IP names of `hosts`; 10 years.
-  Certificate issue_server(const Key& key, const std::vector<std::string>& hosts, UnixSeconds now) const;
+  Certificate issue_server(const Key& key, const std::vector<std::string>& hosts,
+                           UnixSeconds now) const;
 
   const Certificate& certificate() const noexcept { return certificate_; }
   const Key& key() const noexcept { return key_; }
 
  private:
-  Authority(Key key, Certificate certificate) : key_{std::move(key)}, certificate_{std::move(certificate)} {}
+  Authority(Key key, Certificate certificate)
+      : key_{std::move(key)}, certificate_{std::move(certificate)} {}
   Key key_;
   Certificate certificate_;
 };

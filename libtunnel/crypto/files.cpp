@@ -2,9 +2,9 @@
 
 #include "base/unique_fd.hpp"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 
+#include <fcntl.h>
 #include <system_error>
 
 namespace tunnel::crypto {

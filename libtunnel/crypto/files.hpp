@@ -5,8 +5,8 @@
 
 namespace tunnel::crypto {
 
-/// Writes a file that is either the old or the new one after a power cut: temporary file, fsync, rename, fsync of the
-/// folder. @param mode e.g. 0600  @throws std::system_error naming the path
+/// Writes a file that is either the old or the new one after a power cut: temporary file, fsync,
+/// rename, fsync of the folder. @param mode e.g. 0600  @throws std::system_error naming the path
 void write_file_durably(const std::filesystem::path& path, std::string_view text, unsigned mode);
 /// @throws std::system_error naming the path
 std::string read_file(const std::filesystem::path& path);

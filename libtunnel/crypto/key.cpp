@@ -33,10 +33,13 @@ bool is_p256(EVP_PKEY* key) {
   char group[32] = {};
   char encoding[32] = {};
   std::size_t length = 0;
-  // A curve spelt out in numbers has no place in a certificate (RFC 5480, 2.1.1), even when it is this one.
+  // A curve spelt out in numbers has no place in a certificate (RFC 5480, 2.1.1), even when it is
+  // this one.
   return ::EVP_PKEY_get_base_id(key) == EVP_PKEY_EC &&
-         ::EVP_PKEY_get_group_name(key, group, sizeof group, &length) == 1 && std::string_view{group} == "prime256v1" &&
-         ::EVP_PKEY_get_utf8_string_param(key, OSSL_PKEY_PARAM_EC_ENCODING, encoding, sizeof encoding, &length) == 1 &&
+         ::EVP_PKEY_get_group_name(key, group, sizeof group, &length) == 1 &&
+         std::string_view{group} == "prime256v1" &&
+         ::EVP_PKEY_get_utf8_string_param(key, OSSL_PKEY_PARAM_EC_ENCODING, encoding,
+                                          sizeof encoding, &length) == 1 &&
          std::string_view{encoding} == OSSL_PKEY_EC_ENCODING_GROUP;
 }
 
@@ -47,18 +50,21 @@ Key Key::generate() {
 }
 
 Key Key::private_from_pem(std::string_view pem) {
-  return checked(KeyHandle{::PEM_read_bio_PrivateKey(memory_bio(pem).get(), nullptr, no_passphrase, nullptr)},
-                 "read an ECDSA P-256 private key");
+  return checked(
+      KeyHandle{::PEM_read_bio_PrivateKey(memory_bio(pem).get(), nullptr, no_passphrase, nullptr)},
+      "read an ECDSA P-256 private key");
 }
 
 Key Key::public_from_pem(std::string_view pem) {
-  return checked(KeyHandle{::PEM_read_bio_PUBKEY(memory_bio(pem).get(), nullptr, no_passphrase, nullptr)},
-                 "read an ECDSA P-256 public key");
+  return checked(
+      KeyHandle{::PEM_read_bio_PUBKEY(memory_bio(pem).get(), nullptr, no_passphrase, nullptr)},
+      "read an ECDSA P-256 public key");
 }
 
 std::string Key::private_pem() const {
   const BioHandle bio{::BIO_new(::BIO_s_mem())};
-  if (::PEM_write_bio_PKCS8PrivateKey(bio.get(), key_.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1)
+  if (::PEM_write_bio_PKCS8PrivateKey(bio.get(), key_.get(), nullptr, nullptr, 0, nullptr,
+                                      nullptr) != 1)
     throw CryptoError{"write a private key"};
   return text_of(bio.get());
 }
@@ -91,12 +97,13 @@ Bytes Key::sign(std::string_view context, ByteView bytes) const {
   const DigestHandle digest{::EVP_MD_CTX_new()};
   std::size_t length = 0;
   Bytes signature(wire::signature_bytes_max);
-  const bool ready = ::EVP_DigestSignInit(digest.get(), nullptr, EVP_sha256(), nullptr, key_.get()) == 1 &&
-                     ::EVP_DigestSignUpdate(digest.get(), context.data(), context.size()) == 1 &&
-                     ::EVP_DigestSignUpdate(digest.get(), bytes.data(), bytes.size()) == 1;
+  const bool ready =
+      ::EVP_DigestSignInit(digest.get(), nullptr, EVP_sha256(), nullptr, key_.get()) == 1 &&
+      ::EVP_DigestSignUpdate(digest.get(), context.data(), context.size()) == 1 &&
+      ::EVP_DigestSignUpdate(digest.get(), bytes.data(), bytes.size()) == 1;
   length = signature.size();
-  if (!ready ||
-      ::EVP_DigestSignFinal(digest.get(), reinterpret_cast<unsigned char*>(signature.data()), &length) != 1)
+  if (!ready || ::EVP_DigestSignFinal(
+                    digest.get(), reinterpret_cast<unsigned char*>(signature.data()), &length) != 1)
     throw CryptoError{"sign"};
   signature.resize(length);
   return signature;
@@ -104,12 +111,13 @@ Bytes Key::sign(std::string_view context, ByteView bytes) const {
 
 bool Key::verify(std::string_view context, ByteView bytes, ByteView signature) const {
   const DigestHandle digest{::EVP_MD_CTX_new()};
-  const bool good = ::EVP_DigestVerifyInit(digest.get(), nullptr, EVP_sha256(), nullptr, key_.get()) == 1 &&
-                    ::EVP_DigestVerifyUpdate(digest.get(), context.data(), context.size()) == 1 &&
-                    ::EVP_DigestVerifyUpdate(digest.get(), bytes.data(), bytes.size()) == 1 &&
-                    ::EVP_DigestVerifyFinal(digest.get(),
-                                            reinterpret_cast<const unsigned char*>(signature.data()),
-                                            signature.size()) == 1;
+  const bool good =
+      ::EVP_DigestVerifyInit(digest.get(), nullptr, EVP_sha256(), nullptr, key_.get()) == 1 &&
+      ::EVP_DigestVerifyUpdate(digest.get(), context.data(), context.size()) == 1 &&
+      ::EVP_DigestVerifyUpdate(digest.get(), bytes.data(), bytes.size()) == 1 &&
+      ::EVP_DigestVerifyFinal(digest.get(),
+                              reinterpret_cast<const unsigned char*>(signature.data()),
+                              signature.size()) == 1;
   if (!good) drain_reasons();
   return good;
 }

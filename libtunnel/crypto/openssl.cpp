@@ -14,6 +14,7 @@ std::string drain_reasons() {
   return reasons.empty() ? "no reason given" : reasons;
 }
 
-CryptoError::CryptoError(const std::string& attempted) : std::runtime_error{attempted + ": " + drain_reasons()} {}
+CryptoError::CryptoError(const std::string& attempted)
+    : std::runtime_error{attempted + ": " + drain_reasons()} {}
 
 }  // namespace tunnel::crypto

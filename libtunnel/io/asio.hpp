@@ -1,6 +1,9 @@
 #pragma once
+#include "base/clock.hpp"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -9,11 +12,9 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/basic_waitable_timer.hpp>
 
-#include "base/clock.hpp"
-
-/// Our aliases of Asio and the one completion token; the only "umbrella" header, and the precompiled one.
+/// Our aliases of Asio and the one completion token; the only "umbrella" header, and the
+/// precompiled one.
 namespace tunnel::io {
 
 namespace asio = boost::asio;

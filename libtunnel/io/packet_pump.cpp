@@ -153,7 +153,8 @@ void PacketPump::on_frame(FrameType type, ByteView payload) {
       if (close) return end(close->code, close->text);
       return end(CloseCode::protocol, close.error().message());
     }
-    default: return end(CloseCode::protocol, wire::make_error_code(wire::Errc::unexpected).message());
+    default:
+      return end(CloseCode::protocol, wire::make_error_code(wire::Errc::unexpected).message());
   }
 }
 

@@ -22,7 +22,8 @@ struct Category final : boost::system::error_category {
 /// SSL_write takes an int; more than this at once has no use either.
 constexpr std::size_t write_bytes_max = std::size_t{1} << 20U;
 
-/// SSL writes with write(2), and a relay with splice(2): to a peer that is gone both would end the process.
+/// SSL writes with write(2), and a relay with splice(2): to a peer that is gone both would end the
+/// process.
 void ignore_sigpipe() {
   static const auto before = std::signal(SIGPIPE, SIG_IGN);
   static_cast<void>(before);
@@ -39,7 +40,8 @@ TlsSocket::TlsSocket(tcp::socket socket, const crypto::TlsContext& context)
     : socket_{std::move(socket)}, ssl_{context.new_ssl()} {
   ignore_sigpipe();
   socket_.native_non_blocking(true);
-  if (::SSL_set_fd(ssl_.get(), socket_.native_handle()) != 1) throw crypto::CryptoError{"put TLS on a socket"};
+  if (::SSL_set_fd(ssl_.get(), socket_.native_handle()) != 1)
+    throw crypto::CryptoError{"put TLS on a socket"};
 }
 
 Task<error_code> TlsSocket::handshake() {
@@ -116,8 +118,10 @@ Result<tcp::socket::wait_type> TlsSocket::judge(int ssl_result) {
   if (error == SSL_ERROR_WANT_READ) return tcp::socket::wait_read;
   if (error == SSL_ERROR_WANT_WRITE) return tcp::socket::wait_write;
   if (error == SSL_ERROR_ZERO_RETURN) return error_code{asio::error::eof};
-  const bool cut = ERR_GET_LIB(first) == ERR_LIB_SSL && ERR_GET_REASON(first) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
-  if (error == SSL_ERROR_SYSCALL && first == 0 && saved != 0 && saved != EPIPE && saved != ECONNRESET)
+  const bool cut = ERR_GET_LIB(first) == ERR_LIB_SSL &&
+                   ERR_GET_REASON(first) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+  if (error == SSL_ERROR_SYSCALL && first == 0 && saved != 0 && saved != EPIPE &&
+      saved != ECONNRESET)
     return error_code{saved, boost::system::system_category()};
   if (cut || (error == SSL_ERROR_SYSCALL && first == 0)) {
     ::ERR_clear_error();

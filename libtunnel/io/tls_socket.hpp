@@ -11,13 +11,15 @@ namespace tunnel::io {
 
 using asio::ip::tcp;
 
-/// TLS directly on a non-blocking TCP socket: SSL_set_fd, read-ahead off, so OpenSSL never takes a byte behind the record it
-/// is asked for (DESIGN 4, step 5). One reader and one writer coroutine may run at the same time; all on the socket's executor.
+/// TLS directly on a non-blocking TCP socket: SSL_set_fd, read-ahead off, so OpenSSL never takes a
+/// byte behind the record it is asked for (DESIGN 4, step 5). One reader and one writer coroutine
+/// may run at the same time; all on the socket's executor.
 ///
-/// No operation has a time-out of its own: the caller races it (`||`) with a timer; after such a race lost, close.
-/// Errors: asio::error::eof after a close_notify; asio::error::connection_reset for an end without one ("broken, never
-/// closed"); asio::error::operation_aborted after close(); the system's own error when TCP gave up (timed_out);
-/// otherwise TlsErrc::failed, and failure() says why. The first TlsSocket makes the process ignore SIGPIPE.
+/// No operation has a time-out of its own: the caller races it (`||`) with a timer; after such a
+/// race lost, close. Errors: asio::error::eof after a close_notify; asio::error::connection_reset
+/// for an end without one ("broken, never closed"); asio::error::operation_aborted after close();
+/// the system's own error when TCP gave up (timed_out); otherwise TlsErrc::failed, and failure()
+/// says why. The first TlsSocket makes the process ignore SIGPIPE.
 class TlsSocket {
  public:
   TlsSocket(tcp::socket socket, const crypto::TlsContext& context);
@@ -27,8 +29,9 @@ class TlsSocket {
   Task<Result<std::size_t>> read_some(std::span<std::byte> out);
   /// All of it. Nobody else may write until it is done.
   Task<error_code> write(ByteView bytes);
-  /// Writes what the socket takes without waiting. What was not taken may be half sent already: offer the same bytes again,
-  /// from there on and not fewer, before any other. @return how much of it was taken
+  /// Writes what the socket takes without waiting. What was not taken may be half sent already:
+  /// offer the same bytes again, from there on and not fewer, before any other. @return how much of
+  /// it was taken
   Result<std::size_t> try_write(ByteView bytes);
   /// Sends close_notify as far as the socket takes it at once.
   void shutdown() noexcept;
@@ -40,7 +43,9 @@ class TlsSocket {
   const std::string& failure() const noexcept { return failure_; }
   auto get_executor() { return socket_.get_executor(); }
   /// Gives up both; the TlsSocket is empty then.
-  std::pair<tcp::socket, crypto::SslHandle> release() { return {std::move(socket_), std::move(ssl_)}; }
+  std::pair<tcp::socket, crypto::SslHandle> release() {
+    return {std::move(socket_), std::move(ssl_)};
+  }
 
  private:
   /// What the SSL call that just returned `ssl_result` waits for, or why it failed.

@@ -20,10 +20,16 @@ Result<Enrolled> take(const pb::Enrolled& in) {
   const auto name = Name::parse(in.name());
   const auto role = take_role(in.role());
   if (!system || !name) return Errc::bad_name;
-  const bool fits = in.certificate().size() <= certificate_bytes_max && in.ca().size() <= certificate_bytes_max &&
+  const bool fits = in.certificate().size() <= certificate_bytes_max &&
+                    in.ca().size() <= certificate_bytes_max &&
                     in.grant_key().size() <= certificate_bytes_max;
   if (!role || !fits) return Errc::bad_value;
-  return Enrolled{to_bytes(in.certificate()), to_bytes(in.ca()), to_bytes(in.grant_key()), *system, *name, *role};
+  return Enrolled{to_bytes(in.certificate()),
+                  to_bytes(in.ca()),
+                  to_bytes(in.grant_key()),
+                  *system,
+                  *name,
+                  *role};
 }
 
 Result<EnrollRefused> take(const pb::Refused& in) {

@@ -10,10 +10,12 @@
 namespace tunnel::wire {
 namespace {
 
-constexpr std::string_view digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";  // Crockford base32: no I, L, O, U
+constexpr std::string_view digits =
+    "0123456789ABCDEFGHJKMNPQRSTVWXYZ";  // Crockford base32: no I, L, O, U
 constexpr std::byte code_version{1};
 constexpr std::size_t crc_bytes = 4;
-constexpr std::size_t code_bytes_min = 1 + fingerprint_bytes + enrolment_secret_bytes + 1 + crc_bytes;
+constexpr std::size_t code_bytes_min =
+    1 + fingerprint_bytes + enrolment_secret_bytes + 1 + crc_bytes;
 constexpr std::size_t code_bytes_max = code_bytes_min + address_chars_max;
 constexpr std::size_t group_chars = 5;
 
@@ -32,7 +34,9 @@ int digit_value(char c) {
   return at == std::string_view::npos ? -1 : static_cast<int>(at);
 }
 
-bool is_separator(char c) { return c == '-' || c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool is_separator(char c) {
+  return c == '-' || c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
 std::string to_base32(ByteView bytes) {
   std::string text;
@@ -44,7 +48,8 @@ std::string to_base32(ByteView bytes) {
   };
   for (const auto byte : bytes) {
     held = held << 8U | std::to_integer<std::uint32_t>(byte);
-    for (held_bits += 8; held_bits >= 5; held_bits -= 5) emit(held >> (held_bits - 5) & 0x1fU);
+    for (held_bits += 8; held_bits >= 5; held_bits -= 5)
+      emit(held >> (held_bits - 5) & 0x1fU);
   }
   if (held_bits > 0) emit(held << (5 - held_bits) & 0x1fU);
   return text;
@@ -88,7 +93,8 @@ Result<EnrolmentCode> EnrolmentCode::parse(std::string_view text) {
   if (!bytes) return bytes.error();
   if (bytes->size() < code_bytes_min || bytes->size() > code_bytes_max) return Errc::malformed;
   const ByteView body = ByteView{*bytes}.first(bytes->size() - crc_bytes);
-  if (load_big_endian<std::uint32_t>(ByteView{*bytes}.last(crc_bytes)) != crc32(body)) return Errc::malformed;
+  if (load_big_endian<std::uint32_t>(ByteView{*bytes}.last(crc_bytes)) != crc32(body))
+    return Errc::malformed;
   if (body[0] != code_version) return Errc::unsupported_version;
 
   EnrolmentCode code;

@@ -69,7 +69,8 @@ Result<FrameHeader> decode_header(Channel channel, std::span<const std::byte, he
   return FrameHeader{.type = type, .payload_bytes = length};
 }
 
-void encode_header(std::span<std::byte, header_bytes> out, FrameType type, std::size_t payload_bytes) {
+void encode_header(std::span<std::byte, header_bytes> out, FrameType type,
+                   std::size_t payload_bytes) {
   out[0] = static_cast<std::byte>(type);
   store_big_endian24(out.subspan<1, 3>(), static_cast<std::uint32_t>(payload_bytes));
 }

@@ -11,8 +11,9 @@
 
 namespace tunnel::wire {
 
-/// What a frame is. One number space for all four connections; which of them may carry which is said by `Channel`.
-/// A type we do not know is ignored when it has bit 0x80, and closes the connection otherwise.
+/// What a frame is. One number space for all four connections; which of them may carry which is
+/// said by `Channel`. A type we do not know is ignored when it has bit 0x80, and closes the
+/// connection otherwise.
 enum class FrameType : std::uint8_t {
   // rdv-control/1
   hello = 0x01,
@@ -68,12 +69,14 @@ struct FrameHeader {
 /// @retval Errc::too_long      nothing after this can be trusted; close the connection
 Result<FrameHeader> decode_header(Channel channel, std::span<const std::byte, header_bytes> in);
 
-void encode_header(std::span<std::byte, header_bytes> out, FrameType type, std::size_t payload_bytes);
+void encode_header(std::span<std::byte, header_bytes> out, FrameType type,
+                   std::size_t payload_bytes);
 
 /// One whole frame. `payload` must not be longer than its type allows.
 Bytes encode_frame(FrameType type, ByteView payload);
 
-/// Cuts a byte stream into frames, whatever the chunks it comes in. Holds at most one incomplete frame.
+/// Cuts a byte stream into frames, whatever the chunks it comes in. Holds at most one incomplete
+/// frame.
 class FrameReader {
  public:
   struct Frame {
@@ -90,7 +93,8 @@ class FrameReader {
   Result<std::optional<Frame>> next();
   /// Bytes received behind the frames given out so far.
   std::size_t buffered_bytes() const { return buffer_.size() - start_; }
-  /// How many more bytes the frame in progress needs at least: what to read at most when nothing behind it may be taken.
+  /// How many more bytes the frame in progress needs at least: what to read at most when nothing
+  /// behind it may be taken.
   std::size_t wanted_bytes() const;
 
  private:

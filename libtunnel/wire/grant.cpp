@@ -25,9 +25,11 @@ Result<Party> take_party(const pb::Party& in) {
 Result<Allow> take_allow(const pb::Allow& in) {
   const auto prefix = take_prefix(in.prefix());
   if (!prefix) return prefix.error();
-  const bool fits = in.protocol() <= 0xff && in.port_last() <= 0xffff && in.port_first() <= in.port_last();
+  const bool fits =
+      in.protocol() <= 0xff && in.port_last() <= 0xffff && in.port_first() <= in.port_last();
   if (!fits) return Errc::bad_value;
-  return Allow{*prefix, static_cast<std::uint8_t>(in.protocol()), static_cast<std::uint16_t>(in.port_first()),
+  return Allow{*prefix, static_cast<std::uint8_t>(in.protocol()),
+               static_cast<std::uint16_t>(in.port_first()),
                static_cast<std::uint16_t>(in.port_last())};
 }
 
@@ -42,14 +44,17 @@ Result<void> take_lists(Grant& grant, const pb::Grant& in) {
     if (!allow) return allow.error();
     grant.allow.push_back(*allow);
   }
-  for (const auto server : in.dns()) grant.dns.push_back({server});
-  for (const auto address : in.deny()) grant.deny.push_back({address});
+  for (const auto server : in.dns())
+    grant.dns.push_back({server});
+  for (const auto address : in.deny())
+    grant.deny.push_back({address});
   return {};
 }
 
 bool is_tunnel_network(const Ipv4Prefix& prefix) {
   const Ipv4Prefix pool{{tunnel_pool}, tunnel_pool_length};
-  return prefix.length == tunnel_length && prefix == prefix.network() && pool.contains(prefix.address);
+  return prefix.length == tunnel_length && prefix == prefix.network() &&
+         pool.contains(prefix.address);
 }
 
 }  // namespace
@@ -76,8 +81,10 @@ Bytes encode_grant(const Grant& grant) {
   proto::put(*out.mutable_onsite_nonce(), grant.onsite_nonce);
   out.set_server_time(grant.server_time);
   proto::put(*out.mutable_tunnel(), grant.tunnel);
-  for (const auto server : grant.dns) out.add_dns(server.value);
-  for (const auto address : grant.deny) out.add_deny(address.value);
+  for (const auto server : grant.dns)
+    out.add_dns(server.value);
+  for (const auto address : grant.deny)
+    out.add_deny(address.value);
   return to_bytes(out.SerializeAsString());
 }
 
@@ -95,8 +102,10 @@ Result<Grant> decode_grant(ByteView bytes) {
   const auto master_nonce = take_array<nonce_bytes>(in.master_nonce());
   const auto onsite_nonce = take_array<nonce_bytes>(in.onsite_nonce());
   const auto tunnel = take_prefix(in.tunnel());
-  if (!mode || !master_nonce || !onsite_nonce || !tunnel || !is_tunnel_network(*tunnel)) return Errc::bad_value;
-  if (in.session() == 0 || in.epoch() == 0 || in.seconds() == 0 || in.seconds() > session_seconds_max)
+  if (!mode || !master_nonce || !onsite_nonce || !tunnel || !is_tunnel_network(*tunnel))
+    return Errc::bad_value;
+  if (in.session() == 0 || in.epoch() == 0 || in.seconds() == 0 ||
+      in.seconds() > session_seconds_max)
     return Errc::bad_value;
   Grant grant{.version = in.version(),
               .session = in.session(),
@@ -122,10 +131,13 @@ Result<void> check_grant(const Grant& grant, const GrantExpectation& expected) {
   const bool is_master = expected.role == Role::master;
   const auto& own = is_master ? grant.master : grant.onsite;
   const auto& peer = is_master ? grant.onsite : grant.master;
-  if (grant.system != expected.system || own.name != expected.name || own.key_hash != expected.key_hash)
+  if (grant.system != expected.system || own.name != expected.name ||
+      own.key_hash != expected.key_hash)
     return Errc::wrong_party;
-  if ((expected.peer && peer.name != *expected.peer) || peer.key_hash == own.key_hash) return Errc::wrong_party;
-  if ((is_master ? grant.master_nonce : grant.onsite_nonce) != expected.nonce) return Errc::stale_nonce;
+  if ((expected.peer && peer.name != *expected.peer) || peer.key_hash == own.key_hash)
+    return Errc::wrong_party;
+  if ((is_master ? grant.master_nonce : grant.onsite_nonce) != expected.nonce)
+    return Errc::stale_nonce;
   if (expected.session != 0 && grant.session != expected.session) return Errc::stale_nonce;
   if (grant.mode != expected.mode) return Errc::bad_value;
   for (const auto& network : expected.own_networks)
@@ -134,7 +146,8 @@ Result<void> check_grant(const Grant& grant, const GrantExpectation& expected) {
 }
 
 Ipv4Prefix tunnel_address(const Grant& grant, Role role) {
-  return {{grant.tunnel.network().address.value + (role == Role::onsite ? 1U : 2U)}, grant.tunnel.length};
+  return {{grant.tunnel.network().address.value + (role == Role::onsite ? 1U : 2U)},
+          grant.tunnel.length};
 }
 
 }  // namespace tunnel::wire

@@ -9,7 +9,8 @@
 
 namespace tunnel::wire {
 
-/// One thing a session may reach: a prefix, an IP protocol (0: any) and a range of ports (0 to 0: any).
+/// One thing a session may reach: a prefix, an IP protocol (0: any) and a range of ports (0 to 0:
+/// any).
 struct Allow {
   Ipv4Prefix prefix;
   std::uint8_t protocol = 0;
@@ -24,8 +25,8 @@ struct Party {
   bool operator==(const Party&) const = default;
 };
 
-/// The server's statement of one session (DESIGN 4). It travels as exact bytes with a signature over
-/// `grant_signature_context` followed by them; the bytes are never encoded anew.
+/// The server's statement of one session (DESIGN 4). It travels as exact bytes with a signature
+/// over `grant_signature_context` followed by them; the bytes are never encoded anew.
 struct Grant {
   std::uint32_t version = 1;
   std::uint64_t session = 0;
@@ -38,28 +39,31 @@ struct Grant {
   std::uint64_t features = 0;
   Nonce master_nonce{}, onsite_nonce{};
   UnixSeconds server_time = 0;
-  Ipv4Prefix tunnel;              ///< a /30 of tunnel_pool: the onsite has its first host, the master its second
+  Ipv4Prefix
+      tunnel;  ///< a /30 of tunnel_pool: the onsite has its first host, the master its second
   std::vector<Ipv4Address> dns;   ///< the customer's DNS servers
   std::vector<Ipv4Address> deny;  ///< never forwarded to: the RDV server
 };
 
-/// Prefixed to the grant's bytes before signing, so that no other signature of that key can be taken for one.
+/// Prefixed to the grant's bytes before signing, so that no other signature of that key can be
+/// taken for one.
 inline constexpr std::string_view grant_signature_context{"rdv-grant/1\0", 12};
 
 Bytes encode_grant(const Grant& grant);
-/// @retval Errc::malformed, Errc::bad_name, Errc::bad_value, Errc::unsupported_version  refuse the session
+/// @retval Errc::malformed, Errc::bad_name, Errc::bad_value, Errc::unsupported_version  refuse the
+/// session
 Result<Grant> decode_grant(ByteView bytes);
 
 /// What a device knows by itself when a grant arrives.
 struct GrantExpectation {
-  Role role;             ///< ours
-  Name system, name;     ///< ours
-  Hash key_hash{};       ///< of our own key
-  Nonce nonce{};         ///< the fresh one we sent for this session
+  Role role;                  ///< ours
+  Name system, name;          ///< ours
+  Hash key_hash{};            ///< of our own key
+  Nonce nonce{};              ///< the fresh one we sent for this session
   std::uint64_t session = 0;  ///< onsite: of the Offer; master: 0 (learns it here)
   Mode mode = Mode::l3;
-  std::optional<Name> peer;             ///< master: the onsite it asked for; onsite: the master of the Offer
-  std::vector<Ipv4Prefix> own_networks; ///< the tunnel must overlap none of these
+  std::optional<Name> peer;  ///< master: the onsite it asked for; onsite: the master of the Offer
+  std::vector<Ipv4Prefix> own_networks;  ///< the tunnel must overlap none of these
 };
 
 /// Decides if a grant (its signature checked already) is the answer to what this device asked.

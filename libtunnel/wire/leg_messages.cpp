@@ -1,7 +1,6 @@
+#include "base/endian.hpp"
 #include "wire/messages.hpp"
 #include "wire/proto_fields.hpp"
-
-#include "base/endian.hpp"
 
 namespace tunnel::wire {
 
@@ -29,8 +28,8 @@ Result<Confirm> decode_confirm(ByteView payload) {
   const auto role = take_role(in.role());
   if (!grant_hash || !mac || !role) return Errc::bad_value;
   if (in.mtu() < 576 || in.mtu() > packet_bytes_max) return Errc::bad_value;
-  return Confirm{*grant_hash,   *role, in.mtu(), in.alive_after_ms(), in.give_up_after_ms(),
-                 in.offloads(), *mac};
+  return Confirm{*grant_hash,           *role,         in.mtu(), in.alive_after_ms(),
+                 in.give_up_after_ms(), in.offloads(), *mac};
 }
 
 Bytes encode(const Confirm& confirm) {
@@ -47,8 +46,8 @@ Bytes encode(const Confirm& confirm) {
 
 Bytes confirm_signed_bytes(const Confirm& confirm) {
   Bytes bytes{confirm.grant_hash.begin(), confirm.grant_hash.end()};
-  const std::array fields{static_cast<std::uint32_t>(confirm.role), confirm.mtu_bytes, confirm.alive_after_ms,
-                          confirm.give_up_after_ms, confirm.offloads};
+  const std::array fields{static_cast<std::uint32_t>(confirm.role), confirm.mtu_bytes,
+                          confirm.alive_after_ms, confirm.give_up_after_ms, confirm.offloads};
   for (const auto field : fields) {
     std::array<std::byte, 4> word{};
     store_big_endian<std::uint32_t>(word, field);

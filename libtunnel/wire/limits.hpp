@@ -3,7 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
-/// Every length, count, time-out and version of the protocol (docs/PROTOCOL.md). Bytes unless the name says otherwise.
+/// Every length, count, time-out and version of the protocol (docs/PROTOCOL.md). Bytes unless the
+/// name says otherwise.
 namespace tunnel::wire {
 
 using namespace std::chrono_literals;
@@ -20,9 +21,11 @@ inline constexpr char alpn_end_to_end[] = "rdv-e2e/1";
 inline constexpr std::size_t header_bytes = 4;
 /// Control and enrolment messages: a Listing of 32 devices is the longest we send.
 inline constexpr std::size_t control_payload_bytes_max = 64 * 1024;
-/// Inner handshake bytes in one frame of the outer TLS: one TLS record (RFC 8446, 5.1) and its overhead.
+/// Inner handshake bytes in one frame of the outer TLS: one TLS record (RFC 8446, 5.1) and its
+/// overhead.
 inline constexpr std::size_t inner_payload_bytes_max = 16 * 1024 + 512;
-/// Inner handshake bytes of one direction in all. ClientHello + certificates + Finished + Confirm are below 8 KiB.
+/// Inner handshake bytes of one direction in all. ClientHello + certificates + Finished + Confirm
+/// are below 8 KiB.
 inline constexpr std::size_t inner_handshake_bytes_max = 64 * 1024;
 /// virtio_net_hdr (10) and the longest IPv4 packet.
 inline constexpr std::size_t vnet_header_bytes = 10;
@@ -33,40 +36,47 @@ inline constexpr std::size_t packet_payload_bytes_max = vnet_header_bytes + pack
 inline constexpr std::size_t device_name_chars_max = 32;
 inline constexpr std::size_t hostname_chars_max = 64;  ///< Linux HOST_NAME_MAX
 inline constexpr std::size_t site_chars_max = 128;
-inline constexpr std::size_t text_chars_max = 512;  ///< a sentence for a person
+inline constexpr std::size_t text_chars_max = 512;     ///< a sentence for a person
 inline constexpr std::size_t address_chars_max = 261;  ///< DNS name (253), colon, port
 inline constexpr std::size_t nonce_bytes = 32;
-inline constexpr std::size_t hash_bytes = 32;  ///< SHA-256
+inline constexpr std::size_t hash_bytes = 32;           ///< SHA-256
 inline constexpr std::size_t signature_bytes_max = 80;  ///< ECDSA P-256, DER
 inline constexpr std::size_t csr_bytes_max = 4 * 1024;
 inline constexpr std::size_t certificate_bytes_max = 8 * 1024;
 inline constexpr std::size_t dns_servers_max = 4;
 inline constexpr std::size_t allow_rules_max = 32;
-inline constexpr std::size_t listing_devices_max = 32;  ///< in one Listing frame: fits however long their fields are
+inline constexpr std::size_t listing_devices_max =
+    32;  ///< in one Listing frame: fits however long their fields are
 inline constexpr std::size_t capabilities_max = 16;
 inline constexpr std::uint32_t session_seconds_max = 7 * 24 * 3600;
 
 // --- enrolment ----------------------------------------------------------------------------------
 inline constexpr std::size_t enrolment_secret_bytes = 16;  ///< 128 bit
-inline constexpr std::size_t fingerprint_bytes = 16;       ///< leading bytes of SHA-256 of the CA certificate
+inline constexpr std::size_t fingerprint_bytes =
+    16;  ///< leading bytes of SHA-256 of the CA certificate
 inline constexpr auto enrolment_code_life = 24h;
 
 // --- time-outs ----------------------------------------------------------------------------------
-inline constexpr auto client_hello_timeout = 5s;    ///< accept to a whole ClientHello
-inline constexpr auto authenticated_timeout = 10s;  ///< accept to TLS finished and Hello/Attach/Enroll read
+inline constexpr auto client_hello_timeout = 5s;  ///< accept to a whole ClientHello
+inline constexpr auto authenticated_timeout =
+    10s;  ///< accept to TLS finished and Hello/Attach/Enroll read
 inline constexpr auto connect_timeout = 10s;
-inline constexpr auto offer_timeout = 10s;   ///< Offer to Accept
-inline constexpr auto attach_timeout = 15s;  ///< Grant to both legs attached and switched
-inline constexpr auto confirm_timeout = 15s; ///< device: Grant to Confirm received
-inline constexpr auto echo_timeout = 10s;    ///< device: Confirm to the first echo through the whole path
-inline constexpr auto ping_after_min = 20s;  ///< idle control connection; the server gives the value in Welcome
+inline constexpr auto offer_timeout = 10s;    ///< Offer to Accept
+inline constexpr auto attach_timeout = 15s;   ///< Grant to both legs attached and switched
+inline constexpr auto confirm_timeout = 15s;  ///< device: Grant to Confirm received
+inline constexpr auto echo_timeout =
+    10s;  ///< device: Confirm to the first echo through the whole path
+inline constexpr auto ping_after_min =
+    20s;  ///< idle control connection; the server gives the value in Welcome
 inline constexpr auto ping_after_max = 300s;
 inline constexpr auto pong_timeout = 10s;
-inline constexpr auto alive_after = 5s;          ///< inner session: silence before we ask
-inline constexpr auto alive_give_up_after = 10s; ///< further silence before the session is called lost
+inline constexpr auto alive_after = 5s;  ///< inner session: silence before we ask
+inline constexpr auto alive_give_up_after =
+    10s;  ///< further silence before the session is called lost
 inline constexpr auto reconnect_first = 500ms;
 inline constexpr auto reconnect_cap = 30s;
-/// KeyUpdate of the inner session (RFC 8446, 5.5 gives 2^24.5 full records for AES-GCM; we stay far below).
+/// KeyUpdate of the inner session (RFC 8446, 5.5 gives 2^24.5 full records for AES-GCM; we stay far
+/// below).
 inline constexpr std::uint64_t key_update_records = std::uint64_t{1} << 22U;
 inline constexpr auto key_update_after = 1h;
 

@@ -43,7 +43,8 @@ Result<Welcome> from_pb(const pb::Welcome& in) {
   if (in.version() < version_min || in.version() > version_max) return Errc::unsupported_version;
   const auto ping_after = std::chrono::seconds{in.ping_after_seconds()};
   if (ping_after < 1s || ping_after > ping_after_max) return Errc::bad_value;
-  return Welcome{in.version(), in.ping_after_seconds(), in.server_time(), *system, *name, *role, in.public_address()};
+  return Welcome{in.version(), in.ping_after_seconds(), in.server_time(), *system, *name,
+                 *role,        in.public_address()};
 }
 
 pb::Ping ping_to_pb(std::uint64_t token) {
@@ -51,15 +52,21 @@ pb::Ping ping_to_pb(std::uint64_t token) {
   out.set_token(token);
   return out;
 }
-pb::Ping to_pb(const Ping& m) { return ping_to_pb(m.token); }
-pb::Ping to_pb(const Pong& m) { return ping_to_pb(m.token); }
+pb::Ping to_pb(const Ping& m) {
+  return ping_to_pb(m.token);
+}
+pb::Ping to_pb(const Pong& m) {
+  return ping_to_pb(m.token);
+}
 
 pb::Hello to_pb_info(const Info& info) {
   pb::Hello out;
   put(*out.mutable_info(), info);
   return out;
 }
-pb::Hello to_pb(const InfoUpdate& m) { return to_pb_info(m.info); }
+pb::Hello to_pb(const InfoUpdate& m) {
+  return to_pb_info(m.info);
+}
 Result<InfoUpdate> info_update_from_pb(const pb::Hello& in) {
   auto info = take_info(in.info());
   if (!info) return info.error();
@@ -96,7 +103,8 @@ Result<ListedDevice> take_device(const pb::Device& in) {
   if (!name) return name.error();
   auto info = take_info(in.info());
   if (!info) return info.error();
-  if (!is_plain_text(in.site(), site_chars_max) || !is_plain_text(in.public_address(), address_chars_max))
+  if (!is_plain_text(in.site(), site_chars_max) ||
+      !is_plain_text(in.public_address(), address_chars_max))
     return Errc::bad_value;
   const auto busy_with = take_optional_name(in.busy_with());
   if (!busy_with) return busy_with.error();
@@ -131,7 +139,8 @@ Result<Open> from_pb(const pb::Open& in) {
   if (!onsite) return onsite.error();
   const auto mode = take_mode(in.mode());
   const auto nonce = take_array<nonce_bytes>(in.nonce());
-  if (!mode || !nonce || in.request() == 0 || in.seconds() > session_seconds_max) return Errc::bad_value;
+  if (!mode || !nonce || in.request() == 0 || in.seconds() > session_seconds_max)
+    return Errc::bad_value;
   return Open{in.request(), *onsite, *mode, *nonce, in.seconds(), in.wait()};
 }
 
@@ -209,7 +218,8 @@ pb::Decline to_pb(const Decline& m) {
 }
 Result<Decline> from_pb(const pb::Decline& in) {
   const auto code = take_code<RefusalCode>(in.code());
-  if (!code || in.session() == 0 || !is_plain_text(in.text(), text_chars_max)) return Errc::bad_value;
+  if (!code || in.session() == 0 || !is_plain_text(in.text(), text_chars_max))
+    return Errc::bad_value;
   return Decline{in.session(), *code, in.text()};
 }
 
@@ -272,7 +282,8 @@ pb::Renewed to_pb(const Renewed& m) {
   return out;
 }
 Result<Renewed> from_pb(const pb::Renewed& in) {
-  if (in.certificate().empty() || in.certificate().size() > certificate_bytes_max) return Errc::bad_value;
+  if (in.certificate().empty() || in.certificate().size() > certificate_bytes_max)
+    return Errc::bad_value;
   return Renewed{to_bytes(in.certificate())};
 }
 
@@ -292,14 +303,23 @@ Result<ControlMessage> decode_as(ByteView payload, Result<Message> (*check)(cons
   return ControlMessage{std::move(*message)};
 }
 
-Result<Ping> ping_from_pb(const pb::Ping& in) { return Ping{in.token()}; }
-Result<Pong> pong_from_pb(const pb::Ping& in) { return Pong{in.token()}; }
-Result<List> list_from_pb(const pb::List& in) { return List{in.request()}; }
-Result<Cancel> cancel_from_pb(const pb::Cancel& in) { return Cancel{in.request()}; }
+Result<Ping> ping_from_pb(const pb::Ping& in) {
+  return Ping{in.token()};
+}
+Result<Pong> pong_from_pb(const pb::Ping& in) {
+  return Pong{in.token()};
+}
+Result<List> list_from_pb(const pb::List& in) {
+  return List{in.request()};
+}
+Result<Cancel> cancel_from_pb(const pb::Cancel& in) {
+  return Cancel{in.request()};
+}
 
 template <class Message, class Pb>
 Result<ControlMessage> decode_as(ByteView payload) {
-  return decode_as<Message, Pb>(payload, [](const Pb& in) -> Result<Message> { return from_pb(in); });
+  return decode_as<Message, Pb>(payload,
+                                [](const Pb& in) -> Result<Message> { return from_pb(in); });
 }
 
 }  // namespace
@@ -338,7 +358,11 @@ Result<Close> decode_close(ByteView payload) {
   if (!parse(in, payload)) return Errc::malformed;
   return from_pb(in);
 }
-Bytes encode_bye(const Close& close) { return frame_of(FrameType::bye, to_pb(close)); }
-Bytes encode_detach(const Close& close) { return frame_of(FrameType::detach, to_pb(close)); }
+Bytes encode_bye(const Close& close) {
+  return frame_of(FrameType::bye, to_pb(close));
+}
+Bytes encode_detach(const Close& close) {
+  return frame_of(FrameType::detach, to_pb(close));
+}
 
 }  // namespace tunnel::wire

@@ -13,8 +13,9 @@
 #include <variant>
 #include <vector>
 
-/// The messages as checked values: what decode() gives has passed every limit and rule of limits.hpp, names are names,
-/// texts are plain, prefixes are valid. Numbers that a later version may add are kept as they came.
+/// The messages as checked values: what decode() gives has passed every limit and rule of
+/// limits.hpp, names are names, texts are plain, prefixes are valid. Numbers that a later version
+/// may add are kept as they came.
 namespace tunnel::wire {
 
 using Nonce = std::array<std::byte, nonce_bytes>;
@@ -160,10 +161,12 @@ struct Cancel {
   std::uint32_t request = 0;
 };
 
-using ControlMessage = std::variant<Hello, Welcome, Ping, Pong, InfoUpdate, List, Listing, Open, Waiting, Refused, Offer,
-                                    Accept, Decline, Granted, Close, Goodbye, Renew, Renewed, Cancel>;
+using ControlMessage =
+    std::variant<Hello, Welcome, Ping, Pong, InfoUpdate, List, Listing, Open, Waiting, Refused,
+                 Offer, Accept, Decline, Granted, Close, Goodbye, Renew, Renewed, Cancel>;
 
-/// @retval Errc::malformed, Errc::bad_name, Errc::bad_value, Errc::unknown_type  close the connection
+/// @retval Errc::malformed, Errc::bad_name, Errc::bad_value, Errc::unknown_type  close the
+/// connection
 Result<ControlMessage> decode_control(FrameType type, ByteView payload);
 /// A whole frame, header included.
 Bytes encode(const ControlMessage& message);
@@ -210,7 +213,7 @@ struct Confirm {
   Hash mac{};                  ///< HMAC-SHA-256 with an exporter key over the fields before it
 };
 Result<Confirm> decode_confirm(ByteView payload);
-Bytes encode(const Confirm& confirm);            ///< a whole frame
+Bytes encode(const Confirm& confirm);                ///< a whole frame
 Bytes confirm_signed_bytes(const Confirm& confirm);  ///< what `mac` covers
 
 /// The payload of FrameType::bye and FrameType::detach.

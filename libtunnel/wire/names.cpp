@@ -8,7 +8,9 @@
 namespace tunnel::wire {
 
 Result<Name> Name::parse(std::string_view text) {
-  const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  };
   const bool good = !text.empty() && text.size() <= device_name_chars_max && text.front() != '-' &&
                     text.back() != '-' && std::all_of(text.begin(), text.end(), allowed);
   if (!good) return Errc::bad_name;

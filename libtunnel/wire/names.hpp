@@ -9,8 +9,8 @@
 
 namespace tunnel::wire {
 
-/// A checked name of a device or system: `[a-z0-9-]{1,32}`, not beginning or ending with a hyphen. No other string reaches
-/// a log, a certificate or a person as a name.
+/// A checked name of a device or system: `[a-z0-9-]{1,32}`, not beginning or ending with a hyphen.
+/// No other string reaches a log, a certificate or a person as a name.
 class Name {
  public:
   /// @retval Errc::bad_name
@@ -40,10 +40,12 @@ struct Identity {
   auto operator<=>(const Identity&) const = default;
 };
 
-/// True for valid UTF-8 of at most `chars_max` bytes without control characters: what a person typed, fit to be shown.
+/// True for valid UTF-8 of at most `chars_max` bytes without control characters: what a person
+/// typed, fit to be shown.
 bool is_plain_text(std::string_view text, std::size_t chars_max);
 
-/// `text` made plain: control characters and broken UTF-8 replaced by '?', cut to `chars_max` bytes at a character's end.
+/// `text` made plain: control characters and broken UTF-8 replaced by '?', cut to `chars_max` bytes
+/// at a character's end.
 std::string to_plain_text(std::string_view text, std::size_t chars_max);
 
 }  // namespace tunnel::wire

@@ -14,8 +14,9 @@ struct PacketView {
   ByteView ip;                   ///< the packet without its virtio_net_hdr
 };
 
-/// Checks everything of a `packet` payload that the kernel would otherwise take on trust from the peer: the virtio_net_hdr
-/// (linux/virtio_net.h, little-endian, 10 bytes) and the IPv4 header's lengths.
+/// Checks everything of a `packet` payload that the kernel would otherwise take on trust from the
+/// peer: the virtio_net_hdr (linux/virtio_net.h, little-endian, 10 bytes) and the IPv4 header's
+/// lengths.
 ///
 /// @retval Errc::bad_packet  drop it; a peer that sends many is broken
 Result<PacketView> check_packet(ByteView payload);

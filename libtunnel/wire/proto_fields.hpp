@@ -1,7 +1,6 @@
 #pragma once
-#include "wire/messages.hpp"
-
 #include "rdv.pb.h"
+#include "wire/messages.hpp"
 
 #include <google/protobuf/stubs/logging.h>
 
@@ -10,12 +9,14 @@
 #include <cstring>
 #include <optional>
 
-/// Fields that several messages share, between protobuf's classes and ours. Only wire/*.cpp include this.
+/// Fields that several messages share, between protobuf's classes and ours. Only wire/*.cpp include
+/// this.
 namespace tunnel::wire::proto {
 
 namespace pb = ::rdv::pb;
 
-/// protobuf writes what it dislikes about a peer's bytes to standard error, as often as the peer wants: keep it silent.
+/// protobuf writes what it dislikes about a peer's bytes to standard error, as often as the peer
+/// wants: keep it silent.
 inline void silence_protobuf() {
   static auto* const before = ::google::protobuf::SetLogHandler(nullptr);
   static_cast<void>(before);
@@ -32,9 +33,13 @@ Bytes frame_of(FrameType type, const Pb& message) {
   return encode_frame(type, as_bytes(message.SerializeAsString()));
 }
 
-inline void put(std::string& out, ByteView bytes) { out.assign(as_text(bytes)); }
+inline void put(std::string& out, ByteView bytes) {
+  out.assign(as_text(bytes));
+}
 /// A sentence for a person, made such that the other end takes it.
-inline std::string sendable_text(std::string_view text) { return to_plain_text(text, text_chars_max); }
+inline std::string sendable_text(std::string_view text) {
+  return to_plain_text(text, text_chars_max);
+}
 
 template <std::size_t N>
 std::optional<std::array<std::byte, N>> take_array(const std::string& in) {
@@ -74,7 +79,8 @@ inline Result<std::optional<Name>> take_optional_name(const std::string& text) {
   return std::optional{*name};
 }
 
-/// Cut to what take_info() takes: a device with five DNS servers is not one that the server refuses for ever.
+/// Cut to what take_info() takes: a device with five DNS servers is not one that the server refuses
+/// for ever.
 inline void put(pb::Info& out, const Info& info) {
   out.set_software(to_plain_text(info.software, hostname_chars_max));
   out.set_hostname(to_plain_text(info.hostname, hostname_chars_max));
@@ -82,7 +88,8 @@ inline void put(pb::Info& out, const Info& info) {
   for (const auto server : std::span{info.dns}.first(std::min(info.dns.size(), dns_servers_max)))
     out.add_dns(server.value);
   out.set_uplink(static_cast<std::uint32_t>(info.uplink));
-  for (const auto& word : std::span{info.capabilities}.first(std::min(info.capabilities.size(), capabilities_max)))
+  for (const auto& word :
+       std::span{info.capabilities}.first(std::min(info.capabilities.size(), capabilities_max)))
     out.add_capabilities(to_plain_text(word, hostname_chars_max));
 }
 inline Result<Info> take_info(const pb::Info& in) {
@@ -97,7 +104,8 @@ inline Result<Info> take_info(const pb::Info& in) {
     if (!lan) return lan.error();
     info.lan = *lan;
   }
-  for (const auto server : in.dns()) info.dns.push_back({server});
+  for (const auto server : in.dns())
+    info.dns.push_back({server});
   info.uplink = in.uplink() <= 3 ? static_cast<UplinkKind>(in.uplink()) : UplinkKind::unknown;
   for (const auto& word : in.capabilities()) {
     if (!is_plain_text(word, hostname_chars_max)) return Errc::bad_value;

@@ -2,7 +2,8 @@
 #include <cstdint>
 #include <string_view>
 
-/// Why something was refused or ended: a number on the wire, a word for programs, a sentence for people.
+/// Why something was refused or ended: a number on the wire, a word for programs, a sentence for
+/// people.
 namespace tunnel::wire {
 
 enum class RefusalCode : std::uint8_t {
@@ -27,19 +28,19 @@ enum class CloseCode : std::uint8_t {
   operator_ = 1,        ///< the engineer ended it
   terminal_closed = 2,  ///< masterdev is gone without a word
   time_limit = 3,
-  unplugged = 4,        ///< the laptop's port is gone
-  carrier_lost = 5,     ///< the laptop's cable is out
-  administrator = 6,    ///< rdvctl session close
+  unplugged = 4,      ///< the laptop's port is gone
+  carrier_lost = 5,   ///< the laptop's cable is out
+  administrator = 6,  ///< rdvctl session close
   revoked = 7,
-  customer = 8,         ///< ended on the onsite
-  peer_lost = 9,        ///< the other device is gone without a word
-  replaced = 10,        ///< the device connected anew elsewhere
-  network = 11,         ///< a connection broke
-  integrity = 12,       ///< bytes were altered on the way
+  customer = 8,    ///< ended on the onsite
+  peer_lost = 9,   ///< the other device is gone without a word
+  replaced = 10,   ///< the device connected anew elsewhere
+  network = 11,    ///< a connection broke
+  integrity = 12,  ///< bytes were altered on the way
   protocol = 13,
-  shutdown = 14,        ///< a device or the server stops
-  kernel = 15,          ///< a device could not set up its network
-  no_echo = 16,         ///< nothing came back through the path
+  shutdown = 14,  ///< a device or the server stops
+  kernel = 15,    ///< a device could not set up its network
+  no_echo = 16,   ///< nothing came back through the path
   idle = 17,
 };
 

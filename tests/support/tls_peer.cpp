@@ -88,7 +88,8 @@ bool Tcp::is_closed_within(std::chrono::milliseconds limit) {
   const auto until = std::chrono::steady_clock::now() + limit;
   std::array<std::byte, 4096> dropped;
   for (;;) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
     pollfd wait{fd_.get(), POLLIN, 0};
     if (::poll(&wait, 1, std::max(0, static_cast<int>(left.count()))) <= 0) return false;
     if (::recv(fd_.get(), dropped.data(), dropped.size(), 0) <= 0) return true;
