@@ -21,6 +21,7 @@ BENCHMARKS = {
     "open": opening.run,
     "memory": memory.run,
 }
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 USAGE = """scripts/bench [NAME...] [--pairs N] [--seconds S]
 
   throughput   iperf3, laptop <-> camera, 1 and 4 streams: rdv against plain, and CPU seconds per GB
@@ -71,7 +72,7 @@ def _build() -> None:
 
 def _measure(lab: Lab, arguments: argparse.Namespace) -> None:
     if lab.is_up:
-        raise LabError(f"a lab {lab.name} is up already, and somebody may be using it; another one: RDV_LAB=NAME")
+        raise LabError(f"a lab {lab.name} is up already: take it down with scripts/lab down, or choose another RDV_LAB")
     try:
         lab.up()
         plain.lay(lab)
@@ -79,12 +80,14 @@ def _measure(lab: Lab, arguments: argparse.Namespace) -> None:
             progress(name)
             BENCHMARKS[name](lab, arguments.pairs, arguments.seconds)
     finally:
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         lab.down()
 
 
 def main() -> int:
     arguments = _arguments()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         signal.signal(number, _end)
     try:
         _build()
