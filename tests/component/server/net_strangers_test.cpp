@@ -2,6 +2,10 @@
 #include "net_fixture.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <netinet/in.h>
+#include <sys/resource.h>
+
+#include <ctime>
 
 // Whoever comes to port 443 and is none of ours, or not any more.
 
@@ -128,6 +132,29 @@ BOOST_FIXTURE_TEST_CASE(a_flood_of_half_open_connections_keeps_nobody_out, Serve
   for (auto& tcp : flood)
     closed += tcp->is_closed_within(1ms) ? 1 : 0;
   BOOST_TEST(closed >= 10U * (30 - 16));  // at most 16 from one address
+}
+
+BOOST_FIXTURE_TEST_CASE(without_descriptors_it_waits_and_does_not_spin, Served) {
+  serves_a_good_client();  // what it needs is open now
+  std::vector<tunnel::UniqueFd> strangers;
+  for (int i = 0; i < 8; ++i)
+    strangers.emplace_back(::socket(AF_INET, SOCK_STREAM, 0));
+  rlimit limit{}, none{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  none = limit;
+  none.rlim_cur = static_cast<rlim_t>(strangers.front().get());  // every lower number is taken
+  ::setrlimit(RLIMIT_NOFILE, &none);
+  sockaddr_in server{
+      .sin_family = AF_INET, .sin_port = htons(port()), .sin_addr = {}, .sin_zero = {}};
+  server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  for (const auto& stranger : strangers)
+    ::connect(stranger.get(), reinterpret_cast<const sockaddr*>(&server), sizeof server);
+  const auto before = std::clock();
+  std::this_thread::sleep_for(1s);
+  const auto spent = static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  BOOST_TEST(spent < 0.3);
+  BOOST_CHECK_NO_THROW(serves_a_good_client());
 }
 
 BOOST_FIXTURE_TEST_CASE(many_honest_devices_at_once_all_come_in, Served) {
