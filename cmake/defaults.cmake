@@ -15,6 +15,8 @@ if(RDV_CCACHE)
   # pch_defines and time_macros: a precompiled header is otherwise never found in the cache (ccache(1), "Precompiled headers").
   set(CMAKE_CXX_COMPILER_LAUNCHER
       ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      # Another clone of the same source finds what this one compiled.
+      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
       ${RDV_CCACHE})
 endif()
 
