@@ -39,10 +39,9 @@ $RDV_BUILD: where the programs are (default: builds build/release). $RDV_LAB: th
 
 
 def _number(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= 1000:
-        raise ValueError
-    return value
+    if not text.isdecimal() or not 1 <= int(text) <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 1000")
+    return int(text)
 
 
 def _arguments() -> argparse.Namespace:
