@@ -27,7 +27,7 @@ class DataLeg {
     wire::Role peer_role = wire::Role::onsite;
   };
 
-  /// @param outer, inner  may be destroyed after the constructor
+  /// @param outer, inner  must outlive the leg: they hold what the peers are checked against
   DataLeg(tcp::socket connected, const crypto::TlsContext& outer, const crypto::TlsContext& inner,
           Plan plan);
 
