@@ -47,6 +47,8 @@ def _idle_onsites(lab: Lab, names: list[str]) -> Iterator[None]:
             if (said := idle.stdout.readline()) != f"{len(names)} online\n":
                 raise LabError(f"{len(names)} idle onsites were to be online: {said.strip() or 'they ended'}")
             yield
+            if idle.poll() is not None:
+                raise LabError("an idle onsite was lost while the server's memory was read")
         finally:
             idle.stdin.close()
             try:
