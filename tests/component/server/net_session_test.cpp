@@ -231,6 +231,35 @@ BOOST_AUTO_TEST_CASE(a_leg_that_is_reset_ends_the_session_for_the_other_device) 
   server.serves_a_good_client();
 }
 
+BOOST_AUTO_TEST_CASE(a_relay_that_carries_nothing_is_ended) {
+  ServerFixture server{rdv::Limits{.relay_idle_seconds = 1}};
+  Pair pair{server, 0, Cut::as_written};
+  const auto granted = pair.open();
+  LegPair legs{pair, granted};
+  legs.join();
+  for (int i = 0; i < 4; ++i) {  // a word now and then keeps it
+    std::this_thread::sleep_for(500ms);
+    legs.onsite.send(tunnel::as_bytes("alive"));
+    BOOST_TEST(tunnel::as_text(legs.master.receive(5)) == "alive");
+  }
+  BOOST_TEST(legs.master.outer().tls().tcp().is_closed_within(3s));
+  BOOST_TEST((pair.master.expect<wire::Close>().code == wire::CloseCode::idle));
+}
+
+BOOST_AUTO_TEST_CASE(legs_that_never_switch_are_ended) {
+  ServerFixture server;
+  Pair pair{server, 0, Cut::as_written};
+  const auto granted = pair.open();
+  LegPair legs{pair, granted};
+  legs.master.outer().tls().flush();
+  legs.onsite.outer().tls().flush();
+  std::this_thread::sleep_for(wire::attach_timeout - 5s);  // one wait of theirs is 10 s at most
+  const auto detach = legs.master.outer().receive();
+  BOOST_TEST_REQUIRE(detach.has_value());
+  BOOST_TEST((detach->type == wire::FrameType::detach));
+  BOOST_TEST((pair.onsite.expect<wire::Close>().code == wire::CloseCode::network));
+}
+
 BOOST_AUTO_TEST_CASE(what_was_sent_before_the_end_still_arrives) {
   ServerFixture server;
   Pair pair{server, 0, Cut::as_written};
