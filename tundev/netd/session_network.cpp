@@ -14,6 +14,10 @@ std::string conf(const std::string& link, const char* key) {
   return "ipv4/conf/" + link + '/' + key;
 }
 
+bool forwards(const std::string& link) {
+  return net::read_sysctl(conf(link, "forwarding")) == "1";
+}
+
 }  // namespace
 
 FreshConntrack::~FreshConntrack() {
@@ -56,6 +60,7 @@ OnsiteNetwork::OnsiteNetwork(net::Netlink& netlink, const SessionSetup& session,
       journal{sysctls},
       lan_index{netlink.index_of(lan, "forward to " + lan)},
       tunnel{netlink, setup.onsite_end(), false},
+      lan_guard{forwards(lan) ? std::nullopt : std::optional<GuardedPort>{std::in_place, lan}},
       lan_forwarding{
           std::in_place,
           net::Sysctl::Spec{.key = conf(lan, "forwarding"), .value = "1", .journal = journal}},

@@ -81,6 +81,9 @@ struct OnsiteNetwork {
   std::string journal;
   int lan_index;
   TunnelLink tunnel;
+  /// Forwarding is switched on for the session alone: the customer's hosts get no router by it.
+  /// Nothing where the port forwarded before we came.
+  std::optional<GuardedPort> lan_guard;
   std::optional<net::Sysctl> lan_forwarding;
   FreshConntrack connections;
   net::NftTable filter;

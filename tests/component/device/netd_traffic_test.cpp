@@ -137,6 +137,22 @@ BOOST_AUTO_TEST_CASE(the_customers_lan_begins_nothing) {
   BOOST_TEST(reach_tcp(site.onsite, "192.168.200.6", 22) != "open");
 }
 
+BOOST_AUTO_TEST_CASE(the_onsite_becomes_no_router_for_the_customers_lan) {
+  Site site;
+  Host beyond;
+  cable(site.onsite, "eth1", beyond, "eth0");
+  site.onsite.must("ip addr add 10.9.9.1/24 dev eth1");
+  beyond.must("ip addr add 10.9.9.2/24 dev eth0 && ip route add default via 10.9.9.1");
+  site.camera.must("ip route add 10.9.9.0/24 via 192.168.1.10");
+  Ear ear{beyond, "eth0"};
+  site.open({{"192.168.1.0/24", 0, 0, 0}});
+  BOOST_TEST(ping(site.camera, "10.9.9.2") != "answer");
+  BOOST_TEST(ping(site.laptop, "192.168.1.50") == "answer");
+  site.onsite_netd->kill();
+  BOOST_TEST(ping(site.camera, "10.9.9.2") != "answer");
+  BOOST_TEST(ear.heard("192.168.1.0/24") == 0);
+}
+
 BOOST_AUTO_TEST_CASE(names_are_asked_of_the_customer_while_the_session_runs) {
   Site site;
   const Service dns{site.camera, Service::Kind::dns, 53};
