@@ -143,9 +143,13 @@ Task<> ControlLink::watch() {
         case Keepalive::Action::close: why_ = "the server no longer answers"; co_return;
       }
     }
-    const bool on_deadline = closing_ || !keepalive_;
-    co_await watch_wakeup_.wait_until(on_deadline ? deadline_ : keepalive_->next_deadline());
+    co_await watch_wakeup_.wait_until(next_deadline());
   }
+}
+
+/// A function of its own: GCC 12 evaluates both arms of a conditional inside a co_await.
+tunnel::Clock::time_point ControlLink::next_deadline() const {
+  return closing_ || !keepalive_ ? deadline_ : keepalive_->next_deadline();
 }
 
 }  // namespace device

@@ -51,6 +51,7 @@ class ControlLink {
   Task<> read();
   Task<> write();
   Task<> watch();
+  tunnel::Clock::time_point next_deadline() const;
   /// @return false when the connection is to be closed
   bool take(tunnel::ByteView bytes);
   void fail(std::string why);
