@@ -26,5 +26,5 @@ if(RDV_LLD)
 endif()
 
 add_compile_definitions(RDV_VERSION="${PROJECT_VERSION}")
-# BOOST_ASSERT also holds in release builds (docs/STYLE): it calls our handler, which logs and aborts.
+# BOOST_ASSERT also holds in release builds: it calls our handler, which logs and aborts.
 add_compile_definitions(BOOST_ENABLE_ASSERT_HANDLER)

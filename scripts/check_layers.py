@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks that every #include follows the arrows of docs/STYLE.md and docs/ARCHITECTURE.md ("Layers").
+"""Checks that every #include follows the arrows of docs/ARCHITECTURE.md ("Layers").
 
 usage: check_layers.py [--self-test]
 
