@@ -9,6 +9,7 @@ from pathlib import Path
 
 from . import laptop, network, people
 from .daemons import Daemons, check_programs
+from .emulator import DIRECTIONS, EmulatedCable, wire_settings
 from .host import Host
 from .process import LabError, run
 from .services import Services
@@ -127,6 +128,48 @@ class Lab:
             rule = entry.get("rule", {})
             if rule.get("comment") == "cut":
                 self[router].run("nft", f"delete rule inet lab forward handle {rule['handle']}")
+
+    # --- the way to the internet ---------------------------------------------------------------------------------
+
+    def emulate(
+        self,
+        host: str,
+        up: dict | None = None,
+        down: dict | None = None,
+        seed: int | None = None,
+        **both: float | bool,
+    ) -> dict:
+        """Gives the cable from `host` (a router, or rdv) to the internet a rate, a queue, a delay and losses.
+
+        Of each direction (up: towards the internet): rate_mbit (0: unlimited), delay_ms (one way), loss (per cent),
+        queue_bytes (of the FIFO in front of the rate), open (False: a black hole). Keywords are for both directions,
+        `up` and `down` for one. What is not named stays as it is; at first nothing is limited and the queue has
+        1.25 MB. `seed` begins the losses anew. Counters begin at 0 with every call; the answer is as from link().
+        """
+        cable = self._emulated(host)
+        request: dict[str, object] = {"reset": True} | ({} if seed is None else {"seed": seed})
+        for direction, own in zip(DIRECTIONS, (up, down)):
+            request[direction] = wire_settings(both | (own or {}))
+        cable.lay()
+        return cable.ask(request)
+
+    def link(self, host: str, reset: bool = False) -> dict:
+        """Settings and counters of an emulated cable: {"up": {…}, "down": {…}}; `reset` sets them to 0 afterwards."""
+        cable = self._emulated(host)
+        state = cable.ask({})
+        if reset:
+            cable.ask({"reset": True})
+        return state
+
+    def emulate_off(self, host: str) -> None:
+        """Makes it a plain cable again, as fast as the machine; without an emulator it does nothing."""
+        self._emulated(host).take_away()
+
+    def _emulated(self, host: str) -> EmulatedCable:
+        try:
+            return EmulatedCable(self.name, self.topology, self.hosts, host)
+        except KeyError as error:
+            raise LabError(error.args[0]) from None
 
     def status(self) -> str:
         """Each host with its addresses and processes."""

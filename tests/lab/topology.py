@@ -124,6 +124,14 @@ class Topology:
     def onsites(self) -> list[str]:
         return [f"onsite{s}" for s in self.suffixes]
 
+    def uplink_of(self, host: str) -> Cable:
+        """The cable between a host (a router, or rdv) and the internet: `a` is the host's end."""
+        for cable in self.cables:
+            if cable.a.host == host and cable.b.host == "internet":
+                return cable
+        there = ", ".join(c.a.host for c in self.cables if c.b.host == "internet")
+        raise KeyError(f"no cable from {host!r} to the internet; there is one from: {there}")
+
     def _add_office(self, n: int, suffix: str) -> None:
         """The engineer's side: laptop, master, and the router of the LAN where the master hangs."""
         laptop, master, router = f"laptop{suffix}", f"master{suffix}", f"router-a{suffix}"
