@@ -46,6 +46,7 @@ std::optional<Rule> rule_of(FrameType type) {
     case FrameType::alive:
     case FrameType::alive_answer: return Rule{Channel::end_to_end, 64};
     case FrameType::bye: return Rule{Channel::end_to_end, 1024};
+    case FrameType::ack: return Rule{Channel::end_to_end, 64};
   }
   return std::nullopt;
 }

@@ -50,6 +50,7 @@ enum class FrameType : std::uint8_t {
   alive = 0x42,   ///< 8-byte token; answered by alive_answer with the same token
   alive_answer = 0x43,
   bye = 0x44,  ///< carries a Close; nothing follows
+  ack = 0x45,  ///< how many bytes of `packet` frames came (wire/ack.hpp)
 };
 
 /// The connection a frame came on: it decides which types are known and how long they may be.

@@ -1,0 +1,196 @@
+#include "core/flow_queue.hpp"
+
+#include "base/endian.hpp"
+#include "wire/limits.hpp"
+
+#include <boost/assert.hpp>
+
+#include <algorithm>
+
+namespace tunnel::core {
+namespace {
+
+constexpr std::size_t ip_at = wire::vnet_header_bytes;
+constexpr std::size_t ip_header_bytes_min = 20;
+constexpr unsigned protocol_tcp = 6;
+constexpr unsigned protocol_udp = 17;
+constexpr unsigned ecn_mask = 3;  ///< RFC 3168, 5: 0 not capable, 1 and 2 capable, 3 marked
+
+/// MurmurHash3's mix of one word.
+std::uint32_t mix(std::uint32_t hash, std::uint32_t word) {
+  word *= 0xcc9e2d51U;
+  word = word << 15U | word >> 17U;
+  hash ^= word * 0x1b873593U;
+  return (hash << 13U | hash >> 19U) * 5 + 0xe6546b64U;
+}
+
+/// Of addresses, protocol and (but in fragments) ports: RFC 8290, 4.1.
+std::uint32_t hash_of(std::span<const std::byte> packet, std::uint32_t seed) {
+  if (packet.size() < ip_at + ip_header_bytes_min) return seed;
+  const auto ip = packet.subspan(ip_at);
+  const auto protocol = std::to_integer<unsigned>(ip[9]);
+  auto hash = mix(mix(seed, load_big_endian<std::uint32_t>(ip.subspan(12, 4))),
+                  load_big_endian<std::uint32_t>(ip.subspan(16, 4)));
+  const auto header_bytes = (std::to_integer<std::size_t>(ip[0]) & 0xfU) * 4;
+  const bool is_fragment = (load_big_endian<std::uint16_t>(ip.subspan(6, 2)) & 0x3fffU) != 0;
+  const bool has_ports = (protocol == protocol_tcp || protocol == protocol_udp) && !is_fragment;
+  if (has_ports && ip.size() >= header_bytes + 4)
+    hash = mix(hash, load_big_endian<std::uint32_t>(ip.subspan(header_bytes, 4)));
+  hash = mix(hash, protocol);
+  return hash ^ hash >> 8U ^ hash >> 16U;
+}
+
+/// Marks a packet whose flow can read it.
+///
+/// @return false: it cannot, and the packet is as it was
+bool mark_congestion(std::span<std::byte> packet) {
+  if (packet.size() < ip_at + ip_header_bytes_min) return false;
+  const auto ip = packet.subspan(ip_at);
+  if (std::to_integer<unsigned>(ip[0]) >> 4U != 4) return false;
+  const auto ecn = std::to_integer<unsigned>(ip[1]) & ecn_mask;
+  if (ecn == 0) return false;
+  const auto before = load_big_endian<std::uint16_t>(ip.first(2));
+  ip[1] |= std::byte{ecn_mask};
+  const auto after = load_big_endian<std::uint16_t>(ip.first(2));
+  // RFC 1624, 3: HC' = ~(~HC + ~m + m')
+  const auto checksum = load_big_endian<std::uint16_t>(ip.subspan(10, 2));
+  std::uint32_t sum = (checksum ^ 0xffffU) + (before ^ 0xffffU) + after;
+  sum = (sum & 0xffffU) + (sum >> 16U);
+  sum = (sum & 0xffffU) + (sum >> 16U);
+  store_big_endian(ip.subspan(10, 2), static_cast<std::uint16_t>(~sum & 0xffffU));
+  return true;
+}
+
+}  // namespace
+
+FlowQueue::Index FlowQueue::take_block() {
+  if (free_ == none) {
+    blocks_.push_back(std::make_unique_for_overwrite<Memory>());
+    next_block_.push_back(none);
+    packet_.emplace_back();
+    return static_cast<Index>(blocks_.size() - 1);
+  }
+  const auto block = free_;
+  free_ = next_block_[block];
+  --free_blocks_;
+  return block;
+}
+
+void FlowQueue::give_back(Index first_block) {
+  for (auto block = first_block; block != none;) {
+    const auto next = next_block_[block];
+    next_block_[block] = free_;
+    free_ = block;
+    ++free_blocks_;
+    block = next;
+  }
+}
+
+std::span<const FlowQueue::Block> FlowQueue::space() {
+  const auto missing = packet_blocks_max - space_.size();
+  while (blocks_max - blocks_.size() + free_blocks_ < missing)
+    drop_from_fattest();
+  while (space_.size() < packet_blocks_max) {
+    space_.push_back(take_block());
+    space_view_.emplace_back(blocks_[space_.back()]->bytes);
+  }
+  return space_view_;
+}
+
+void FlowQueue::push(std::size_t bytes, Clock::time_point now) {
+  const auto count = (bytes + block_bytes - 1) / block_bytes;
+  BOOST_ASSERT(count <= space_.size());
+  if (count == 0) return;
+  for (std::size_t i = 0; i < count; ++i)
+    next_block_[space_[i]] = i + 1 < count ? space_[i + 1] : none;
+  const auto first = space_[0];
+  packet_[first] = {none, static_cast<std::uint32_t>(bytes), now};
+  auto& flow = flow_of(start_of(first).first(std::min(bytes, block_bytes)));
+  (flow.head == none ? flow.head : packet_[flow.tail].next) = first;
+  flow.tail = first;
+  flow.blocks += static_cast<std::uint32_t>(count);
+  flow.bytes += bytes;
+  bytes_ += bytes;
+  ++packets_;
+  if (!flow.is_linked()) {
+    flow.deficit = quantum_bytes;
+    new_flows_.push_back(flow);
+  }
+  const auto used = static_cast<std::ptrdiff_t>(count);
+  space_.erase(space_.begin(), space_.begin() + used);
+  space_view_.erase(space_view_.begin(), space_view_.begin() + used);
+}
+
+FlowQueue::Flow& FlowQueue::flow_of(std::span<const std::byte> packet) {
+  return flow_[hash_of(packet, seed_) % flows];
+}
+
+FlowQueue::Index FlowQueue::unlink_head(Flow& flow) {
+  const auto first = flow.head;
+  const auto& packet = packet_[first];
+  flow.head = packet.next;
+  if (flow.head == none) flow.tail = none;
+  flow.blocks -= static_cast<std::uint32_t>((packet.bytes + block_bytes - 1) / block_bytes);
+  flow.bytes -= packet.bytes;
+  bytes_ -= packet.bytes;
+  --packets_;
+  return first;
+}
+
+void FlowQueue::drop_from_fattest() {
+  auto& fattest = *std::max_element(
+      flow_.begin(), flow_.end(), [](const Flow& a, const Flow& b) { return a.blocks < b.blocks; });
+  BOOST_ASSERT(fattest.head != none);
+  give_back(unlink_head(fattest));
+  ++dropped_;
+}
+
+/// Whose turn it is, with a packet and something left to spend; the lists as RFC 8290, 4.2 has
+/// them.
+FlowQueue::Flow* FlowQueue::next_flow() {
+  for (;;) {
+    auto& turns = new_flows_.empty() ? old_flows_ : new_flows_;
+    if (turns.empty()) return nullptr;
+    auto& flow = turns.front();
+    if (flow.deficit <= 0) {
+      flow.deficit += quantum_bytes;
+      turns.pop_front();
+      old_flows_.push_back(flow);
+    } else if (flow.head != none) {
+      return &flow;
+    } else {
+      // One that was new gets one more round among the others, or it would always be new.
+      const bool again = &turns == &new_flows_ && !old_flows_.empty();
+      turns.pop_front();
+      if (again) old_flows_.push_back(flow);
+    }
+  }
+}
+
+std::size_t FlowQueue::pop(std::span<std::byte> out, Clock::time_point now) {
+  for (;;) {
+    auto* flow = next_flow();
+    if (flow == nullptr) return 0;
+    const auto first = unlink_head(*flow);
+    const auto [next, bytes, since] = packet_[first];
+    const bool congested = flow->codel.must_drop(now - since, flow->bytes, codel_, now);
+    if (congested &&
+        !mark_congestion(start_of(first).first(std::min<std::size_t>(bytes, block_bytes)))) {
+      give_back(first);
+      ++dropped_;
+      continue;
+    }
+    if (congested) ++marked_;
+    flow->deficit -= static_cast<std::int32_t>(bytes);
+    std::size_t done = 0;
+    for (auto block = first; block != none; block = next_block_[block]) {
+      const auto piece = std::min<std::size_t>(bytes - done, block_bytes);
+      std::copy_n(start_of(block).begin(), piece, out.begin() + static_cast<std::ptrdiff_t>(done));
+      done += piece;
+    }
+    give_back(first);
+    return bytes;
+  }
+}
+
+}  // namespace tunnel::core

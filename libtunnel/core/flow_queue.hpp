@@ -1,0 +1,105 @@
+#pragma once
+#include "base/bytes.hpp"
+#include "base/clock.hpp"
+#include "core/codel.hpp"
+
+#include <boost/intrusive/list.hpp>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace tunnel::core {
+
+/// Packets that wait for the tunnel, a queue for each flow, as FQ-CoDel has it (RFC 8290): flows
+/// take turns by bytes (deficit round robin, new flows first), and CoDel tells a flow that fills
+/// its queue to slow down: by a mark where the flow can read it (ECN, RFC 3168), by a loss
+/// otherwise. When all memory is taken, the flow that holds most of it loses its oldest packet.
+/// Pure.
+///
+/// Memory is a pool of blocks, bounded, allocated as it is needed and kept.
+class FlowQueue {
+ public:
+  static constexpr std::size_t block_bytes = 2048;
+  static constexpr std::size_t blocks_max = 704;  ///< 1.4 MB
+  /// The longest packet: virtio_net_hdr and 65,535 bytes.
+  static constexpr std::size_t packet_blocks_max = 33;
+  static constexpr std::size_t flows = 256;
+  static constexpr std::int32_t quantum_bytes = 1524;
+
+  using Block = std::span<std::byte, block_bytes>;
+
+  /// @param seed  random, so that nobody can aim at another flow's queue
+  explicit FlowQueue(std::uint32_t seed) : seed_{seed} {}
+  FlowQueue(FlowQueue&&) = delete;
+
+  /// Where the next packet may be written, block after block; makes room by dropping. Valid until
+  /// the next call.
+  std::span<const Block> space();
+  /// The next packet (virtio_net_hdr and IPv4 packet) has been written to space(). One of 0 bytes
+  /// is none.
+  void push(std::size_t bytes, Clock::time_point now);
+
+  /// Moves the next packet to `out`.
+  ///
+  /// @param out  at least wire::packet_payload_bytes_max bytes
+  /// @return     its length; 0 when no packet is left
+  std::size_t pop(std::span<std::byte> out, Clock::time_point now);
+
+  bool empty() const { return packets_ == 0; }
+  std::size_t packets() const { return packets_; }
+  std::size_t bytes() const { return bytes_; }
+  std::uint64_t dropped() const { return dropped_; }
+  std::uint64_t marked() const { return marked_; }
+  void set_codel(Codel::Settings settings) { codel_ = settings; }
+
+ private:
+  using Index = std::uint16_t;
+  static constexpr Index none = 0xffff;
+
+  /// Of a block that is the first of a packet: what is known of it.
+  struct Packet {
+    Index next = none;  ///< of its flow
+    std::uint32_t bytes = 0;
+    Clock::time_point since;
+  };
+  struct Flow : boost::intrusive::list_base_hook<> {
+    Index head = none, tail = none;
+    std::uint32_t blocks = 0;
+    std::size_t bytes = 0;
+    std::int32_t deficit = 0;
+    Codel codel;
+  };
+  using Turns = boost::intrusive::list<Flow>;
+
+  Index take_block();
+  void give_back(Index first_block);
+  Flow& flow_of(std::span<const std::byte> packet);
+  Flow* next_flow();
+  /// Takes the oldest packet out of its flow; its blocks stay taken.
+  Index unlink_head(Flow& flow);
+  void drop_from_fattest();
+  std::span<std::byte> start_of(Index block) { return blocks_[block]->bytes; }
+
+  struct Memory {
+    std::array<std::byte, block_bytes> bytes;
+  };
+  std::uint32_t seed_;
+  std::vector<std::unique_ptr<Memory>> blocks_;
+  std::vector<Index> next_block_;  ///< of the same packet, or of the free ones
+  std::vector<Packet> packet_;
+  Index free_ = none;
+  std::size_t free_blocks_ = 0;
+  std::vector<Index> space_;  ///< blocks that space() has handed out
+  std::vector<Block> space_view_;
+
+  std::array<Flow, flows> flow_;
+  Turns new_flows_, old_flows_;
+  Codel::Settings codel_;
+  std::size_t packets_ = 0, bytes_ = 0;
+  std::uint64_t dropped_ = 0, marked_ = 0;
+};
+
+}  // namespace tunnel::core

@@ -1,0 +1,213 @@
+#include "core/send_window.hpp"
+
+#include "core/ack_clock.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace tunnel::core {
+namespace {
+
+constexpr Clock::duration unknown = Clock::duration::max() / 4;  // sums of it stay in range
+constexpr Clock::duration speed_over = std::chrono::milliseconds{30};
+
+double seconds(Clock::duration time) {
+  return std::chrono::duration<double>(time).count();
+}
+
+}  // namespace
+
+SendWindow::SendWindow(Settings settings)
+    : settings_{settings},
+      window_{settings.initial_bytes},
+      round_trip_min_{unknown},
+      base_{unknown} {}
+
+Clock::duration SendWindow::base_round_trip() const {
+  return base_ == unknown ? Clock::duration::zero() : base_;
+}
+
+void SendWindow::on_sent(std::size_t bytes, Clock::time_point now) {
+  if (bytes_in_flight() == 0) {
+    // After a pause the old rate may not be true any more: begin again, from the lower the longer
+    // it was.
+    const auto idle = now - last_sent_;
+    if (sent_ > 0 && idle > settings_.idle_after) {
+      const auto halvings = std::min(20.0, seconds(idle) / seconds(settings_.idle_after));
+      window_ =
+          std::max(std::min(window_, settings_.initial_bytes),
+                   static_cast<std::size_t>(static_cast<double>(window_) * std::exp2(-halvings)));
+      state_ = State::startup;
+      late_ = 0;
+    }
+    acked_at_ = first_sent_ = now;
+  }
+  last_sent_ = now;
+  sent_ += bytes;
+  if (marks_count_ == marks_max) {  // the newest stands for more
+    marks_[(mark_begin_ + marks_count_ - 1) % marks_max].end = sent_;
+    return;
+  }
+  marks_[(mark_begin_ + marks_count_++) % marks_max] = {sent_,     now,         acked_,
+                                                        acked_at_, first_sent_, limited_};
+}
+
+bool SendWindow::on_ack(const wire::Ack& ack, Clock::time_point now) {
+  if (ack.received_bytes > sent_ || ack.received_bytes < acked_) return false;
+  const auto news = ack.received_bytes - acked_;
+  if (news == 0) return true;
+  acked_ = ack.received_bytes;
+  if (state_ == State::startup && limited_)
+    set_window(static_cast<double>(window_) + static_cast<double>(news));
+  const Mark* newest = nullptr;
+  while (marks_count_ > 0 && marks_[mark_begin_].end <= acked_) {
+    newest = &marks_[mark_begin_];
+    mark_begin_ = (mark_begin_ + 1) % marks_max;
+    --marks_count_;
+  }
+  if (newest == nullptr) return true;
+  const auto held = std::min<Clock::duration>(ack.held, now - newest->sent);
+  take_sample(*newest, now - held, now);
+  measure_speed(now - held);
+  const bool round_over = newest->end >= round_end_ && now - round_began_ >= settings_.round_min;
+  if (round_over) end_round(now);
+  return true;
+}
+
+void SendWindow::take_sample(const Mark& mark, Clock::time_point received, Clock::time_point now) {
+  const auto round_trip = received - mark.sent;
+  round_trip_min_ = std::min(round_trip_min_, round_trip);
+  if (base_ == unknown || round_trip <= base_ + settings_.queue_target / 8) base_seen_ = now;
+  base_ = std::min(base_, round_trip);
+
+  // Delivery rate as in BBR (draft-cheng-iccrg-delivery-rate-estimation-02, 2.2): over the longer
+  // of the times it took to send and to receive, so that neither bursts nor stalls count as speed.
+  const auto elapsed = std::max(received - mark.acked_at, mark.sent - mark.first_sent);
+  acked_at_ = received;
+  first_sent_ = mark.sent;
+  if (elapsed > Clock::duration::zero() && elapsed >= base_) {
+    const auto rate = static_cast<double>(acked_ - mark.acked_before) / seconds(elapsed);
+    if (mark.limited || rate > rate_) round_rate_ = std::max(round_rate_, rate);
+  }
+  rate_ = std::max(rate_, round_rate_);
+  watch_delay(round_trip);
+}
+
+/// Three late round trips in a row: in startup the doubling ends, and later the way has become
+/// slower. Neither waits for the round's end, which the queue would put off.
+void SendWindow::watch_delay(Clock::duration round_trip) {
+  const bool startup = state_ == State::startup;
+  const auto queue =
+      startup ? std::max(settings_.queue_target, base_ / 8) : 4 * settings_.queue_target;
+  late_ = round_trip > base_ + queue ? late_ + 1 : 0;
+  if (late_ < 3 || state_ == State::draining || cut_) return;
+  if (!startup) {
+    cut_ = settling_ = true;
+    forget_rate(speed_ > 0 ? speed_ : rate_ / 2);
+    round_end_ = sent_;
+  }
+  state_ = State::steady;
+  late_ = growth_ = 0;
+  set_window(room(settings_.queue_target));
+}
+
+/// What arrives just now, unlike the rate, which is what the way can do at best.
+void SendWindow::measure_speed(Clock::time_point received) {
+  const auto elapsed = received - speed_since_;
+  if (elapsed < speed_over) return;
+  speed_ =
+      elapsed < 8 * speed_over ? static_cast<double>(acked_ - speed_acked_) / seconds(elapsed) : 0;
+  speed_since_ = received;
+  speed_acked_ = acked_;
+}
+
+void SendWindow::end_round(Clock::time_point now) {
+  const auto queue = round_trip_min_ == unknown ? Clock::duration::zero() : round_trip_min_ - base_;
+  if (state_ != State::draining) {
+    rates_[round_++ % rounds_kept] = round_rate_;
+    rate_ = *std::max_element(rates_.begin(), rates_.end());
+  }
+  if (state_ == State::draining) {
+    if (--drain_rounds_ == 0) end_drain(now);
+  } else if (std::exchange(settling_, false)) {
+    // What this round saw was still the window before.
+  } else if (state_ == State::steady && limited_) {
+    steer(queue);
+    settling_ = true;
+    if (now - base_seen_ > settings_.base_life || heavy_ >= 2) begin_drain(now);
+  } else if (now - base_seen_ > settings_.base_life) {
+    base_ = round_trip_min_;  // nothing of ours stands on the way: this is what it is now
+    base_seen_ = now;
+  }
+  round_end_ = sent_;
+  round_began_ = now;
+  round_trip_min_ = unknown;
+  round_rate_ = 0;
+  limited_ = cut_ = false;
+}
+
+/// The window for the next round, from the least queue that stood in this one.
+void SendWindow::steer(Clock::duration queue) {
+  const auto target = settings_.queue_target;
+  const auto window = static_cast<double>(window_);
+  if (queue > 2 * target) {
+    ++heavy_;
+    growth_ = 0;
+    forget_rate(round_rate_ > 0 ? round_rate_ : rate_ / 2);
+    set_window(room(target));
+    return;
+  }
+  heavy_ = 0;
+  // What one acknowledgement releases leaves together, and its last packet waits for its first.
+  const auto together =
+      rate_ > 0 ? std::min(seconds(target) / 2, AckClock::enough_bytes / rate_) : 0;
+  if (seconds(queue) < seconds(target) / 2 + together) {
+    const auto step = rate_ * seconds(target) / 2 * std::exp2(std::min(growth_++, 20));
+    set_window(std::min(2 * window, std::max(window, room(target)) + step));
+  } else {
+    growth_ = 0;
+    set_window((window + room(target)) / 2);
+  }
+}
+
+/// Less than the way holds for two rounds: in the first the queue goes, the second sees the way as
+/// it is.
+void SendWindow::begin_drain(Clock::time_point now) {
+  state_ = State::draining;
+  drain_rounds_ = 2;
+  base_seen_ = now;
+  const auto way = rate_ * seconds(base_);
+  set_window(std::min(0.75 * way, 0.75 * static_cast<double>(window_)));
+}
+
+void SendWindow::end_drain(Clock::time_point now) {
+  state_ = State::steady;
+  base_seen_ = now;
+  late_ = 0;
+  if (round_trip_min_ != unknown) {
+    // A way that was found longer than we thought was starved until now: it may grow at once.
+    growth_ = round_trip_min_ > base_ + settings_.queue_target ? 3 : 0;
+    base_ = round_trip_min_;
+  }
+  heavy_ = 0;
+  set_window(room(settings_.queue_target));
+}
+
+void SendWindow::forget_rate(double now) {
+  rates_.fill(0);
+  rates_[round_ % rounds_kept] = rate_ = now;
+  ++round_;
+}
+
+/// What the way holds with so much of a queue.
+double SendWindow::room(Clock::duration beyond_base) const {
+  return rate_ * seconds(base_round_trip() + beyond_base);
+}
+
+void SendWindow::set_window(double bytes) {
+  window_ = static_cast<std::size_t>(std::clamp(bytes, static_cast<double>(settings_.floor_bytes),
+                                                static_cast<double>(settings_.max_bytes)));
+}
+
+}  // namespace tunnel::core
