@@ -7,32 +7,43 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 
 from lab.host import REPO
 from lab.lab import Lab
 from lab.process import LabError
 
-from . import latency, memory, opening, plain, throughput
+from . import aliases, latency, memory, opening, peers, plain, report, throughput
 from .figures import progress
+from .results import Results
+from .run import Run
 
-BENCHMARKS = {
+BENCHMARKS: dict[str, Callable[[Run], None]] = {
     "throughput": throughput.run,
     "latency": latency.run,
     "open": opening.run,
     "memory": memory.run,
 }
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-USAGE = """scripts/bench [NAME...] [--pairs N] [--seconds S]
+USAGE = """scripts/bench [NAME...] [--peers[=NAME,...]] [--case CASE,...] [--quick] [--pairs N] [--seconds S] [--keep] [--resume]
+       scripts/bench --report
 
-  throughput   iperf3, laptop <-> camera, 1 and 4 streams: rdv against plain, and CPU seconds per GB
-  latency      200 pings of an idle laptop: rdv against plain
+  throughput   iperf3, laptop <-> camera: TCP with 1 and 4 streams, UDP with 1 Gbit/s offered; CPU seconds per GB
+  latency      200 pings of an idle laptop
   open         masterdev -o to "established", which says that an echo came back through the whole path
   memory       of the server, with no and with 300 idle onsites
 
 All of them without a NAME. JSON lines on standard output, progress on standard error (docs/PERFORMANCE.md).
 
-  --pairs N    how often rdv and plain take turns (default 5); open: 4 sessions for each; memory: 3 rounds at most
-  --seconds S  of one iperf3 run (default 4)
+  --peers      beside rdv and the plain path also openvpn, openvpn-tuned, oldstack, sshfwd, ocserv, tinc, wireguard-go, or
+               only those named; installs their packages (bench/peers/install)
+  --case       only these cases, e.g. --case down-1,up-1
+  --quick      fewer cases of load
+  --pairs N    how often subjects take turns (default 5); open: 4 sessions for each; memory: 3 rounds at most
+  --seconds S  of one iperf3 run (default 3)
+  --keep       also writes the figures into bench/results.jsonl, case by case
+  --resume     --keep, and leaves out the cases that bench/results.jsonl has of this commit already
+  --report     measures nothing: writes the tables of README.md and docs/PERFORMANCE.md from bench/results.jsonl
 
 $RDV_BUILD: where the programs are (default: builds build/release). $RDV_LAB: the lab's name (default: rdvbench).
 """
@@ -44,18 +55,27 @@ def _number(text: str) -> int:
     return int(text)
 
 
+def _names(text: str) -> list[str]:
+    return text.split(",")
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", usage=USAGE, add_help=False)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--pairs", type=_number, default=5)
-    parser.add_argument("--seconds", type=_number, default=4)
-    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("--seconds", type=_number, default=3)
+    parser.add_argument("--peers", type=_names, nargs="?", const=list(peers.NAMES), default=[])
+    parser.add_argument("--case", type=_names, default=[])
+    for switch in ("--quick", "--keep", "--resume", "--report", "--help"):
+        parser.add_argument(switch, action="store_true")
+    parser.add_argument("-h", dest="help", action="store_true")
     arguments = parser.parse_args()
     if arguments.help:
         print("usage: " + USAGE, end="")
         raise SystemExit(0)
-    if unknown := [name for name in arguments.names if name not in BENCHMARKS]:
-        parser.error(f"no such benchmark: {unknown[0]}; there are {', '.join(BENCHMARKS)}")
+    for given, known, what in ((arguments.names, BENCHMARKS, "benchmark"), (arguments.peers, peers.NAMES, "peer")):
+        if unknown := [name for name in given if name not in known]:
+            parser.error(f"no such {what}: {unknown[0]}; there are {', '.join(known)}")
     return arguments
 
 
@@ -69,28 +89,56 @@ def _build() -> None:
         subprocess.run([REPO / "scripts" / "build", "release"], stdout=sys.stderr, check=True)
 
 
-def _measure(lab: Lab, arguments: argparse.Namespace) -> None:
+def _run_of(arguments: argparse.Namespace) -> Run:
+    return Run(
+        lab=Lab("one", os.environ.get("RDV_LAB", "rdvbench")),
+        pairs=arguments.pairs,
+        seconds=arguments.seconds,
+        cases=arguments.case,
+        quick=arguments.quick,
+        with_peers=arguments.peers,
+        results=Results() if arguments.keep or arguments.resume else None,
+        resume=arguments.resume,
+    )
+
+
+def _measure(run: Run, names: list[str]) -> None:
+    """Each benchmark in turn; one that fails is told and does not keep the others from being measured."""
+    lab, failed = run.lab, []
     if lab.is_up:
         raise LabError(f"a lab {lab.name} is up already: take it down with scripts/lab down, or choose another RDV_LAB")
     try:
         lab.up()
+        aliases.lay(lab)
         plain.lay(lab)
-        for name in arguments.names or BENCHMARKS:
+        run.start_peers()
+        for name in names or BENCHMARKS:
             progress(name)
-            BENCHMARKS[name](lab, arguments.pairs, arguments.seconds)
+            try:
+                BENCHMARKS[name](run)
+            except (LabError, subprocess.SubprocessError) as error:
+                progress(f"{name} failed: {error}")
+                failed.append(name)
     finally:
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         lab.down()
+        run.clean_up()
+    if failed:
+        raise LabError(f"not measured whole: {', '.join(failed)}")
 
 
 def main() -> int:
     arguments = _arguments()
+    if arguments.report:
+        return report.main(Results())
     for number in SIGNALS:
         signal.signal(number, _end)
     try:
         _build()
-        _measure(Lab("one", os.environ.get("RDV_LAB", "rdvbench")), arguments)
+        if arguments.peers:
+            peers.install()
+        _measure(_run_of(arguments), arguments.names)
     except (LabError, subprocess.SubprocessError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1

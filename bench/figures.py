@@ -1,4 +1,4 @@
-"""What a benchmark says: JSON lines on standard output, progress on standard error."""
+"""What a benchmark says: JSON lines on standard output (and kept, if asked), progress on standard error."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from lab.host import REPO
+
+from .results import Results
 
 CALM_BUSY = 0.10  # share of all CPUs
 CALM_WAIT_S = 8.0
@@ -30,10 +33,17 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return ordered[max(1, math.ceil(len(ordered) * percent / 100)) - 1]
 
 
+MEASURED = ("CMakeLists.txt", "cmake", "dbus", "libtunnel", "proto", "rdv-server", "tundev")  # what programs are made of
+
+
+@cache
 def version() -> str:
-    """The commit that is checked out; "-dirty" when files differ from it. "" outside a git tree."""
-    argv = ["git", "-C", str(REPO), "describe", "--always", "--dirty"]
-    return subprocess.run(argv, capture_output=True, text=True, check=False).stdout.strip()
+    """The commit that is checked out; "-dirty" when sources differ from it. "" outside a git tree."""
+
+    def git(*argv: str) -> str:
+        return subprocess.run(["git", "-C", str(REPO), *argv], capture_output=True, text=True, check=False).stdout.strip()
+
+    return git("rev-parse", "--short", "HEAD") + ("-dirty" if git("status", "--porcelain", "--", *MEASURED) else "")
 
 
 def cpu_model() -> str:
@@ -53,11 +63,13 @@ def _cpu_ticks() -> tuple[int, int]:
 class Report:
     """Writes the figures of one benchmark. `load` is the machine's load average when it began."""
 
-    def __init__(self, bench: str) -> None:
+    def __init__(self, bench: str, results: Results | None = None) -> None:
+        """`results`: where the figures are kept too."""
         self.bench = bench
+        self._results = results
         self._busy_before: list[float] = []
         self._about = {
-            "kernel": platform.release(),
+            "kernel": platform.release().split("-")[0],  # without whose build it is
             "cpu": cpu_model(),
             "version": version(),
             "nice": os.nice(0),
@@ -96,12 +108,10 @@ class Report:
         }
         if self._busy_before:
             figures["busy_before"] = _rounded(statistics.median(self._busy_before))
-        print(json.dumps(figures | self._about), flush=True)
-
-    def ratio(self, case: str, over: Sequence[float], under: Sequence[float], command: str) -> None:
-        """How the subjects compare within each pair; the median of these is not that of the medians' ratio."""
-        pairs = [a / b for a, b in zip(over, under, strict=True)]
-        self.line(case, "rdv/plain", "ratio", "", pairs, command)
+        figures |= self._about
+        print(json.dumps(figures), flush=True)
+        if self._results:
+            self._results.add(figures)
 
 
 def _rounded(value: float) -> float:

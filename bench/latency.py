@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 
 from lab.host import Host
-from lab.lab import Lab
 from lab.process import LabError
 
-from .figures import Report, percentile, progress
-from .subjects import rdv_and_plain
+from . import turns
+from .figures import percentile
+from .run import Run
+from .subjects import Subject
 
 PINGS = 200
 INTERVAL_S = 0.01
 PERCENTILES = (50, 99)
+CASE = "idle"
 
 
 def _ping(target: str = "CAMERA") -> list[str]:
@@ -28,19 +30,22 @@ def _round_trips_ms(laptop: Host, target: str) -> list[float]:
     return times
 
 
-def run(lab: Lab, pairs: int, _seconds: int) -> None:
-    report = Report("latency")
-    with rdv_and_plain(lab) as subjects:
-        measured = {(s.name, p): [] for s in subjects for p in PERCENTILES}
-        for n in range(pairs):
-            report.wait_calm()
-            for subject in subjects if n % 2 == 0 else reversed(subjects):
-                times = _round_trips_ms(lab["laptop"], subject.target)
-                for p in PERCENTILES:
-                    measured[subject.name, p].append(percentile(times, p))
-            progress(f"latency {n + 1}/{pairs}: " + ", ".join(f"{s} p{p} {v[-1]:.3f} ms" for (s, p), v in measured.items()))
-    for (name, p), values in measured.items():
-        report.line("idle", name, f"p{p}", "ms", values, " ".join(_ping()))
-    for p in PERCENTILES:
-        added = [a - b for a, b in zip(measured["rdv", p], measured["plain", p], strict=True)]
-        report.line("idle", "rdv-plain", f"p{p}", "ms", added, " ".join(_ping()))
+def run(run: Run) -> None:
+    report = run.report("latency")
+    with run.ways() as (rdv, others):
+        able = [other for other in others if "icmp" in other.carries]
+        if not run.wanted("latency", CASE, {"rdv", *(other.name for other in able)}):
+            return
+
+        def one(subject: Subject) -> dict[str, float]:
+            times = _round_trips_ms(run.lab["laptop"], subject.target)
+            return {f"p{p}": percentile(times, p) for p in PERCENTILES}
+
+        taken = turns.take(report, "latency", rdv, able, run.pairs, one)
+    command = " ".join(_ping())
+    for name, figures in taken.alone.items():
+        for metric, values in figures.items():
+            report.line(CASE, name, metric, "ms", values, command)
+    for metric, pairs in taken.pairs["plain"].items():
+        report.line(CASE, "rdv-plain", metric, "ms", [a - b for a, b in pairs], command)
+    run.done()

@@ -15,7 +15,8 @@ from lab.lab import Lab
 from lab.process import LabError
 from lab.topology import RDV_ADDRESS, RDV_PORT
 
-from .figures import Report, progress
+from .figures import progress
+from .run import Run
 
 IDLE = 300
 SETTLE_S = 1.0  # the connections they enrolled by are closed by then
@@ -69,11 +70,13 @@ def _fresh_server(lab: Lab) -> int:
     return server.pid
 
 
-def run(lab: Lab, pairs: int, _seconds: int) -> None:
+def run(run: Run) -> None:
     """The lab's own two devices are online all the time; they are not among the idle ones."""
-    report = Report("memory")
+    lab, report = run.lab, run.report("memory")
+    if not run.wanted("memory", f"idle-{IDLE}", {"rdv"}):
+        return
     before, after = [], []
-    for n in range(rounds := min(pairs, ROUNDS_MAX)):
+    for n in range(rounds := min(run.pairs, ROUNDS_MAX)):
         pid = _fresh_server(lab)
         time.sleep(SETTLE_S)
         before.append(_memory_kib(pid))
@@ -87,3 +90,4 @@ def run(lab: Lab, pairs: int, _seconds: int) -> None:
         report.line(f"idle-{IDLE}", "rdv", metric, "KiB", many, COMMAND)
         each = [(b - a) / IDLE for a, b in zip(none, many, strict=True)]
         report.line("per-device", "rdv", metric, "KiB", each, COMMAND)
+    run.done()

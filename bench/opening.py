@@ -1,33 +1,86 @@
-"""How long it takes to open a session, with all daemons running and no delay in the network."""
+"""How long it takes to open a session, with all daemons running."""
 
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import time
 from pathlib import Path
 
 from lab import people
-from lab.lab import Lab
+from lab.process import LabError
 
+from . import subjects
 from .figures import Report, progress
-from .subjects import ONSITE
+from .peers import Peer
+from .run import Run
 
 OPENS_PER_PAIR = 4
 METRICS = {"process_ms": "process", "open_ms": "agent", "echo_ms": "echo"}
 SCRIPT = Path(__file__).with_name("open_sessions.py")
+PEER_COMMAND = "start the master's end; ping -i 0.01 CAMERA until the first reply"
+PEERS_TIMED = ("openvpn", "oldstack", "ocserv")
+SETTLE_S = 0.5  # after a peer's end: its server has noticed
+FIRST_REPLY_S = 20.0
 
 
-def run(lab: Lab, pairs: int, _seconds: int) -> None:
+def _rdv(run: Run, report: Report, case: str) -> None:
     """One session first that does not count: neighbours and caches."""
-    report = Report("open")
-    opens = OPENS_PER_PAIR * pairs
+    opens = OPENS_PER_PAIR * run.pairs
     report.wait_calm()
-    done = lab["master"].run(
-        *("python3", "-", ONSITE, opens + 1),
+    done = run.lab["master"].run(
+        *("python3", "-", subjects.ONSITE, opens + 1),
         privileges=people.OPERATOR,
         stdin=SCRIPT.read_text(),
         seconds=30 * (opens + 1),
     )
     opened = [json.loads(line) for line in done.stdout.splitlines()][1:]
-    progress("open: " + " ".join(f"{one['process_ms']:.0f}" for one in opened) + " ms")
+    progress(f"open {case}: rdv " + " ".join(f"{one['process_ms']:.0f}" for one in opened) + " ms")
     for key, metric in METRICS.items():
-        report.line("no-delay", "rdv", metric, "ms", [one[key] for one in opened], "masterdev --json -o ONSITE")
+        report.line(case, "rdv", metric, "ms", [one[key] for one in opened], "masterdev --json -o ONSITE")
+
+
+def _first_reply_ms(run: Run, peer: Peer) -> float:
+    """From the start of the master's end to the first reply the laptop sees; it pings all the while."""
+    peer.stop_master()
+    time.sleep(SETTLE_S)
+    laptop = run.lab["laptop"]
+    started = time.monotonic()
+    ping = laptop.popen(
+        *("timeout", FIRST_REPLY_S, "ping", "-n", "-i", "0.01", peer.target),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        peer.start_master()
+        for line in ping.stdout:
+            if re.search(r"bytes from .* time=", line):
+                return (time.monotonic() - started) * 1000
+    finally:
+        ping.kill()
+        ping.wait()
+        ping.stdout.close()
+    raise LabError(f"{peer.name}: no reply within {FIRST_REPLY_S:g} s")
+
+
+def _peers(run: Run, report: Report, case: str) -> None:
+    with subjects.session_open(run.lab):
+        for peer in run.peers:
+            if peer.name not in PEERS_TIMED:
+                continue
+            peer.wait()
+            report.wait_calm()
+            times = [_first_reply_ms(run, peer) for _ in range(run.pairs + 1)][1:]
+            progress(f"open {case}: {peer.name} " + " ".join(f"{one:.0f}" for one in times) + " ms")
+            report.line(case, peer.name, "process", "ms", times, PEER_COMMAND)
+
+
+def run(run: Run) -> None:
+    timed = {peer.name for peer in run.peers} & set(PEERS_TIMED)
+    if run.wanted("open", "no-delay", {"rdv", *timed}):
+        report = run.report("open")
+        _rdv(run, report, "no-delay")
+        _peers(run, report, "no-delay")
+        run.done()

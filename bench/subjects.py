@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,37 +15,87 @@ from lab.session import Session
 from lab.topology import CAMERA
 
 from . import plain
+from .peers import Peer
+from .peers.sshfwd import SshForward
 
 ONSITE = "rpi1100"
+EVERYTHING = frozenset({"tcp", "udp", "icmp"})
 
 
 @dataclass(frozen=True)
 class Subject:
-    """`target` is the camera's address on this way; `programs` are those whose CPU time counts, by their part in it."""
+    """`target` is the camera's address on this way; `programs` are those whose CPU time counts, by their part in it.
+
+    `carries` is what may be sent on it; `ports` says where the camera's ports are when not at their own numbers.
+    """
 
     name: str
     target: str
-    programs: dict[str, Background] = field(default_factory=dict)
+    programs: dict[str, list[Background]] = field(default_factory=dict)
+    carries: frozenset[str] = EVERYTHING
+    forwarded: bool = False
+
+    def port(self, port: int) -> int:
+        return SshForward.port_of(port) if self.forwarded else port
 
     def cpu_seconds(self) -> dict[str, float]:
-        """User and system time of each program so far, in steps of a tick (10 ms)."""
-        return {part: _cpu_seconds(program.pid) for part, program in self.programs.items()}
+        """User and system time of each part so far, children and their ended children too, in steps of a tick (10 ms)."""
+        children = _children()
+        return {
+            part: sum(_cpu_seconds(pid) for program in programs for pid in _tree(program.pid, children))
+            for part, programs in self.programs.items()
+        }
+
+
+def of_peer(peer: Peer) -> Subject:
+    """A peer that is up."""
+    return Subject(peer.name, peer.target, peer.parts, peer.carries, isinstance(peer, SshForward))
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat behind the name: state, parent...; [] when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return []
+
+
+def _children() -> dict[int, list[int]]:
+    found = defaultdict(list)
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        if stat := _stat(int(name)):
+            found[int(stat[1])].append(int(name))
+    return found
+
+
+def _tree(pid: int, children: dict[int, list[int]]) -> Iterator[int]:
+    yield pid
+    for child in children.get(pid, []):
+        yield from _tree(child, children)
 
 
 def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(map(int, _stat(pid)[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def rdv_of(lab: Lab) -> Subject:
+    """The session's way; it exists while a Session is open."""
+    programs = {
+        "server": [lab["rdv"].background("rdv-server")],
+        "master": [lab["master"].background("tundev-agent")],
+        "onsite": [lab["onsite"].background("tundev-agent")],
+    }
+    return Subject("rdv", CAMERA, programs)
+
+
+def plain_of() -> Subject:
+    return Subject("plain", plain.ALIAS)
 
 
 @contextmanager
-def rdv_and_plain(lab: Lab) -> Iterator[tuple[Subject, Subject]]:
-    """Both ways at once, with one session held open, so that measurements can take turns."""
-    programs = {
-        "server": lab["rdv"].background("rdv-server"),
-        "master": lab["master"].background("tundev-agent"),
-        "onsite": lab["onsite"].background("tundev-agent"),
-    }
+def session_open(lab: Lab) -> Iterator[None]:
+    """Holds one session open: all ways are there, so that measurements can take turns."""
     with Session(lab["master"], ONSITE) as session:
         session.wait_established()
         plain.wait(lab)
-        yield Subject("rdv", CAMERA, programs), Subject("plain", plain.ALIAS)
+        yield

@@ -1,10 +1,9 @@
-"""TCP between laptop and camera with iperf3, each way, with 1 and with 4 streams, and the CPU time it costs."""
+"""Between laptop and camera with iperf3, each way: TCP with 1 and with 4 streams, UDP; and the CPU time it costs."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,79 +11,105 @@ from lab.host import Host
 from lab.lab import Lab
 from lab.process import LabError, until
 
-from .figures import Report, progress
-from .subjects import Subject, rdv_and_plain
+from . import turns
+from .figures import Report
+from .run import Run
+from .subjects import Subject
 
+UDP = ["-u", "-b", "1G", "-l", "1200", "--get-server-output"]
 CASES = {  # as the laptop sees it; options of its iperf3
     "down-1": ["-R"],
     "up-1": [],
     "down-4": ["-R", "-P", "4"],
     "up-4": ["-P", "4"],
+    "udp-down": [*UDP, "-R"],
+    "udp-up": UDP,
 }
 PORT = 5202
 WARM_UP_S = 1  # connections, neighbours, buffers: not counted
 GIGABYTE = 1e9
+RATIOS = {"rate": "ratio", "cpu-server": "ratio-cpu-server"}  # of these, within each pair
 
 
-def _iperf(seconds: int, options: list[str], target: str = "CAMERA") -> list[str]:
-    return ["iperf3", "-c", target, "-p", str(PORT), "-J", "-t", str(seconds), "--connect-timeout", "5000", *options]
+def iperf(seconds: int, options: list[str], target: str = "CAMERA", port: int = PORT) -> list[str]:
+    return ["iperf3", "-c", target, "-p", str(port), "-J", "-t", str(seconds), "--connect-timeout", "5000", *options]
 
 
 @contextmanager
-def _iperf_server(camera: Host) -> Iterator[None]:
+def iperf_server(host: Host, port: int = PORT) -> Iterator[None]:
     """One for each run: between two runs a lasting one closes its port, and resets who connects just then."""
-    server = camera.popen("iperf3", "-s", "-1", "-p", PORT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server = host.popen("iperf3", "-s", "-1", "-p", port, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        until("iperf3 on the camera", lambda: camera.listens(PORT))
+        until(f"iperf3 on {host.name}", lambda: host.listens(port))
         yield
     finally:
         server.kill()
         server.wait()
 
 
-class Measured:
-    """The figures of one case and subject, one of each per run."""
-
-    def __init__(self) -> None:
-        self.mbit: list[float] = []
-        self.cpu_per_gigabyte: dict[str, list[float]] = defaultdict(list)
-
-    def run(self, lab: Lab, subject: Subject, seconds: int, options: list[str]) -> None:
-        argv = _iperf(seconds, options, subject.target)
-        with _iperf_server(lab["camera"]):
-            before = subject.cpu_seconds()
-            done = lab["laptop"].run(*argv, check=False, seconds=seconds + 20)
-            after = subject.cpu_seconds()
-        try:
-            received = json.loads(done.stdout)["end"]["sum_received"]
-            gigabytes = received["bytes"] / GIGABYTE
-            self.mbit.append(received["bits_per_second"] / 1e6)
-        except (ValueError, KeyError):
-            raise LabError(f"{' '.join(argv)}: {done.stdout[-400:] or done.stderr}") from None
-        for part, used in after.items():
-            self.cpu_per_gigabyte[part].append((used - before[part]) / gigabytes)
+def run_iperf(client: Host, argv: list[str], seconds: int) -> dict:
+    """What it says at its end; LabError when that is nothing of use."""
+    done = client.run(*argv, check=False, seconds=seconds + 20)
+    try:
+        return json.loads(done.stdout)["end"]
+    except (ValueError, KeyError):
+        raise LabError(f"{' '.join(argv)}: {done.stdout[-400:] or done.stderr}") from None
 
 
-def run(lab: Lab, pairs: int, seconds: int) -> None:
-    report = Report("throughput")
-    with rdv_and_plain(lab) as subjects:
+def _received(end: dict, udp: bool, seconds: float) -> dict[str, float]:
+    """Mbit/s that arrived; with UDP also which share of the packets did not, in percent, and what was sent."""
+    if not udp:
+        return {"rate": end["sum_received"]["bits_per_second"] / 1e6, "bytes": end["sum_received"]["bytes"]}
+    sent, lost = end["sum"]["packets"], end["sum"]["lost_packets"]
+    per_packet = end["sum"]["bytes"] / sent
+    mbit = per_packet * 8 / 1e6 / end["sum"]["seconds"]
+    arrived = max(0, sent - lost)
+    return {"rate": arrived * mbit, "bytes": arrived * per_packet, "lost": 100 * lost / sent, "sent": sent * mbit}
+
+
+def measure(lab: Lab, subject: Subject, seconds: int, options: list[str]) -> dict[str, float]:
+    """One run: "rate" and CPU seconds per GB of each part."""
+    argv = iperf(seconds, options, subject.target, subject.port(PORT))
+    with iperf_server(lab["camera"]):
+        before = subject.cpu_seconds()
+        end = run_iperf(lab["laptop"], argv, seconds)
+        after = subject.cpu_seconds()
+    try:
+        figures = _received(end, "-u" in options, seconds)
+    except (KeyError, ZeroDivisionError):
+        raise LabError(f"{' '.join(argv)} says nothing of what arrived: {json.dumps(end)[:300]}") from None
+    gigabytes = figures.pop("bytes") / GIGABYTE
+    if not gigabytes:
+        raise LabError(f"{' '.join(argv)}: nothing arrived")
+    return figures | {f"cpu-{part}": (used - before[part]) / gigabytes for part, used in after.items()}
+
+
+def run(run: Run) -> None:
+    report = run.report("throughput")
+    with run.ways() as (rdv, others):
         for case, options in CASES.items():
-            measured = {subject.name: Measured() for subject in subjects}
-            for subject in subjects:
-                Measured().run(lab, subject, WARM_UP_S, options)
-            for n in range(pairs):
-                report.wait_calm()
-                # Whoever is second may profit from the first: they take turns.
-                for subject in subjects if n % 2 == 0 else reversed(subjects):
-                    measured[subject.name].run(lab, subject, seconds, options)
-                rdv, plain = (measured[s.name].mbit[-1] for s in subjects)
-                progress(f"throughput {case} {n + 1}/{pairs}: rdv {rdv:.0f}, plain {plain:.0f} Mbit/s")
-            _say(report, case, measured, " ".join(_iperf(seconds, options)))
+            kind = "udp" if "-u" in options else "tcp"
+            able = [other for other in others if kind in other.carries]
+            if not run.wanted("throughput", case, {"rdv", *(other.name for other in able)}):
+                continue
+            for subject in (rdv, *able):
+                measure(run.lab, subject, WARM_UP_S, options)
+
+            def one(subject: Subject, options: list[str] = options) -> dict[str, float]:
+                return measure(run.lab, subject, run.seconds, options)
+
+            taken = turns.take(report, f"throughput {case}", rdv, able, run.pairs, one)
+            say(report, case, taken, " ".join(iperf(run.seconds, options)))
+            run.done()
 
 
-def _say(report: Report, case: str, measured: dict[str, Measured], command: str) -> None:
-    for name, figures in measured.items():
-        report.line(case, name, "rate", "Mbit/s", figures.mbit, command)
-    report.ratio(case, measured["rdv"].mbit, measured["plain"].mbit, command)
-    for part, values in measured["rdv"].cpu_per_gigabyte.items():
-        report.line(case, "rdv", f"cpu-{part}", "s/GB", values, command)
+def say(report: Report, case: str, taken: turns.Taken, command: str) -> None:
+    """All figures of a case, and how rdv compares with each of the others pair by pair."""
+    units = {"rate": "Mbit/s", "lost": "%", "sent": "Mbit/s"}
+    for name, figures in taken.alone.items():
+        for metric, values in figures.items():
+            report.line(case, name, metric, units.get(metric, "s/GB"), values, command)
+    for name, figures in taken.pairs.items():
+        for metric, ratio in RATIOS.items():
+            if pairs := [(a, b) for a, b in figures.get(metric, []) if b]:
+                report.line(case, f"rdv/{name}", ratio, "", [a / b for a, b in pairs], command)
