@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <stdexcept>
 #include <system_error>
@@ -39,14 +40,17 @@ ControlSocket::ControlSocket(std::string path, int epoll_fd)
       epoll_fd_{epoll_fd},
       listening_{::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)} {
   if (!listening_) fail("open the control socket");
-  const auto address = address_of(path_);
-  ::unlink(path_.c_str());
+  // Whoever sees the file can connect: it gets its name when the socket listens.
+  const auto unnamed = path_ + ".new";
+  const auto address = address_of(unnamed);
+  ::unlink(unnamed.c_str());
   const auto others = ::umask(0177);
   const int bound =
       ::bind(listening_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
   ::umask(others);
-  if (bound != 0) fail("bind the control socket to " + path_);
-  if (::listen(listening_.get(), static_cast<int>(clients_max)) != 0) fail("listen on " + path_);
+  if (bound != 0) fail("bind the control socket to " + unnamed);
+  if (::listen(listening_.get(), static_cast<int>(clients_max)) != 0) fail("listen on " + unnamed);
+  if (::rename(unnamed.c_str(), path_.c_str()) != 0) fail("name the control socket " + path_);
   watch(listening_.get());
 }
 
