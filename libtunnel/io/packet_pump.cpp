@@ -4,10 +4,10 @@
 
 #include <openssl/err.h>
 
-#include <algorithm>
 #include <array>
 #include <cstring>
 #include <fcntl.h>
+#include <utility>
 
 namespace tunnel::io {
 
@@ -17,17 +17,9 @@ using wire::FrameType;
 namespace {
 
 constexpr std::size_t record_bytes = 16 * 1024;  ///< plaintext of a full TLS record (RFC 8446, 5.1)
-constexpr std::size_t frame_bytes_max = wire::header_bytes + wire::packet_payload_bytes_max;
-/// Packets are gathered up to here before they are encrypted (SPIKE.md: 64 KiB to 256 KiB make no
-/// difference).
-constexpr std::size_t batch_bytes = 128 * 1024;
 constexpr std::size_t rx_buffer_bytes = 256 * 1024;
 /// After this much one direction lets everything else on the thread have its turn.
 constexpr std::size_t turn_bytes_max = 512 * 1024;
-constexpr int batches_per_turn = 4;
-/// Our own frames that wait to be sent: echo requests, alive, its answers, bye. More are dropped.
-constexpr std::size_t outbox_bytes_max = 4096;
-constexpr unsigned ipv4_version = 4;
 
 UniqueFd non_blocking(UniqueFd fd) {
   ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) | O_NONBLOCK);
@@ -41,21 +33,21 @@ PacketPump::PacketPump(DataLeg& leg, UniqueFd tun, Options options, OnRunning on
       ssl_{leg.inner()},
       tun_{leg.socket().get_executor(), non_blocking(std::move(tun)).release()},
       timer_{leg.socket().get_executor()},
+      ack_timer_{leg.socket().get_executor(), Clock::time_point::max()},
+      blocked_timer_{leg.socket().get_executor(), Clock::time_point::max()},
       options_{std::move(options)},
       on_running_{std::move(on_running)},
       rules_{options_.role, options_.master_address},
       probe_{options_.master_address, options_.onsite_address, options_.echo_token},
       watch_{options_.times, Clock::now()},
       started_{Clock::now()},
-      rx_(rx_buffer_bytes),
-      tx_(batch_bytes + frame_bytes_max + outbox_bytes_max) {
-  outbox_.reserve(outbox_bytes_max + 1024);
-}
+      sender_{ssl_, tun_.native_handle(), counters_, options_.sender},
+      rx_(rx_buffer_bytes) {}
 
 Task<LegEnd> PacketPump::run() {
   using namespace asio::experimental::awaitable_operators;
   if (!watch_.is_probing() && on_running_) on_running_(Clock::duration::zero());
-  co_await (receive() && send() && watch());
+  co_await (receive() && read_tun() && write_socket() && acknowledge() && watch());
   tun_.close();
   co_return *ended_;
 }
@@ -65,7 +57,14 @@ void PacketPump::stop(CloseCode code, std::string text) {
   stopping_ = LegEnd{code, std::move(text)};
   bye_ends_ = Clock::now() + bye_timeout;
   timer_.cancel();
-  wake_sender();
+  say_bye();
+}
+
+void PacketPump::say_bye() {
+  const wire::Close close{options_.session, stopping_->code,
+                          wire::to_plain_text(stopping_->text, wire::text_chars_max)};
+  sender_.finish(wire::encode_bye(close));
+  send();
 }
 
 void PacketPump::abort(CloseCode code, std::string text) {
@@ -81,6 +80,8 @@ void PacketPump::end(CloseCode code, std::string text) {
   tun_.cancel(ignored);
   leg_.socket().cancel(ignored);
   timer_.cancel();
+  ack_timer_.cancel();
+  blocked_timer_.cancel();
 }
 
 // --- receiving
@@ -113,15 +114,24 @@ PacketPump::Status PacketPump::read_turn() {
     std::size_t got = 0;
     const int result = ::SSL_read_ex(ssl_, rx_.data() + rx_end_, rx_.size() - rx_end_, &got);
     if (result != 1) {
-      if (turn_bytes > 0) watch_.on_received(Clock::now());
-      return judge(result);
+      const auto status = judge(result);
+      if (turn_bytes > 0) end_read_turn();
+      return status;
     }
     rx_end_ += got;
     turn_bytes += got;
     if (!take_frames()) return Status::over;
   }
-  watch_.on_received(Clock::now());
+  end_read_turn();
   return Status::progress;
+}
+
+void PacketPump::end_read_turn() {
+  const auto now = Clock::now();
+  watch_.on_received(now);
+  if (rx_packet_bytes_ > 0) acks_.on_received(std::exchange(rx_packet_bytes_, 0), now);
+  const bool told = acknowledge_if_due(now);
+  if (std::exchange(news_for_sender_, false) || told) send();
 }
 
 /// @return false when the session is over
@@ -146,7 +156,11 @@ bool PacketPump::take_frames() {
 void PacketPump::on_frame(FrameType type, ByteView payload) {
   switch (type) {
     case FrameType::packet: return on_packet(payload);
-    case FrameType::alive: queue(FrameType::alive_answer, payload); return wake_sender();
+    case FrameType::ack: return on_ack(payload);
+    case FrameType::alive:
+      sender_.queue(FrameType::alive_answer, payload);
+      news_for_sender_ = true;
+      return;
     case FrameType::alive_answer: return;  // that it came was enough
     case FrameType::bye: {
       const auto close = wire::decode_close(payload);
@@ -158,7 +172,16 @@ void PacketPump::on_frame(FrameType type, ByteView payload) {
   }
 }
 
+void PacketPump::on_ack(ByteView payload) {
+  const auto ack = wire::decode_ack(payload);
+  if (!ack) return end(CloseCode::protocol, ack.error().message());
+  if (!sender_.on_ack(*ack, Clock::now()))
+    return end(CloseCode::protocol, "it acknowledged what it cannot have got");
+  news_for_sender_ = true;
+}
+
 void PacketPump::on_packet(ByteView payload) {
+  rx_packet_bytes_ += wire::header_bytes + payload.size();
   const auto packet = wire::check_packet(payload);
   if (!packet) {
     ++counters_.dropped_malformed;
@@ -190,110 +213,84 @@ void PacketPump::write_tun(ByteView payload) {
 // --- sending
 // --------------------------------------------------------------------------------------
 
-Task<> PacketPump::send() {
-  int batches = 0;
-  while (!ended_) {
-    fill();
-    if (tx_begin_ == tx_end_) {
-      if (bye_queued_) {
-        ::SSL_shutdown(ssl_);
-        end(CloseCode::operator_, "");
-        break;
-      }
-      sender_waits_for_tun_ = true;
-      co_await tun_.async_wait(asio::posix::stream_descriptor::wait_read, use_tuple);
-      sender_waits_for_tun_ = false;
-      continue;
-    }
-    const auto status = flush();
-    if (status == Status::wants_read || status == Status::wants_write) {
-      co_await wait_socket(status);
-    } else if (++batches >= batches_per_turn) {
-      batches = 0;
-      co_await asio::post(leg_.socket().get_executor(), asio::use_awaitable);
-    }
-  }
-}
-
-void PacketPump::fill() {
-  if (tx_begin_ != tx_end_)
-    return;  // a record that the socket did not take must be offered again as it is
-  tx_begin_ = tx_end_ = 0;
-  update_key_if_due();
-  if (stopping_ && !bye_queued_) {
-    bye_queued_ = true;
-    const wire::Close close{options_.session, stopping_->code,
-                            wire::to_plain_text(stopping_->text, wire::text_chars_max)};
-    const auto bye = wire::encode_bye(close);
-    outbox_.insert(outbox_.end(), bye.begin(), bye.end());
-  }
-  std::copy(outbox_.begin(), outbox_.end(), tx_.begin());
-  tx_end_ = outbox_.size();
-  outbox_.clear();
-  if (!stopping_) fill_from_tun();
-}
-
-void PacketPump::fill_from_tun() {
-  while (tx_end_ < batch_bytes) {
-    std::byte* const frame = tx_.data() + tx_end_;
-    std::byte* const payload = frame + wire::header_bytes;
-    const auto got = ::read(tun_.native_handle(), payload, wire::packet_payload_bytes_max);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) {
-      const bool gone = got == 0 || (errno != EAGAIN && errno != EIO);  // EIO: the link is down
-      if (gone) end(CloseCode::kernel, "the TUN device is gone");
+void PacketPump::send() {
+  using Turn = PacketSender::Turn;
+  if (ended_) return;
+  const auto turn = sender_.run(Clock::now());
+  if (sender_.take_key_updated()) watch_.on_key_updated(Clock::now());
+  switch (turn) {
+    case Turn::idle: return;
+    case Turn::more: {
+      more_to_send_ = true;
+      error_code ignored;
+      if (tun_reader_waits_) tun_.cancel(ignored);
       return;
     }
-    const auto bytes = static_cast<std::size_t>(got);
-    const bool is_ipv4 =
-        bytes > wire::vnet_header_bytes &&
-        std::to_integer<unsigned>(payload[wire::vnet_header_bytes]) >> 4U == ipv4_version;
-    if (!is_ipv4) {
-      ++counters_.dropped_tx;
+    case Turn::tls: {
+      const auto status = judge(sender_.ssl_result());
+      if (status == Status::over) return;
+      if (!sender_waits_for_) blocked_timer_.cancel();
+      sender_waits_for_ = status;
+      return;
+    }
+    case Turn::tun_gone: return end(CloseCode::kernel, "the TUN device is gone");
+    case Turn::finished: ::SSL_shutdown(ssl_); return end(CloseCode::operator_, "");
+  }
+}
+
+/// Packets that come, and turns of the sender that did not fit into one.
+Task<> PacketPump::read_tun() {
+  while (!ended_) {
+    if (std::exchange(more_to_send_, false)) {
+      co_await asio::post(leg_.socket().get_executor(), asio::use_awaitable);
+    } else {
+      tun_reader_waits_ = true;
+      co_await tun_.async_wait(asio::posix::stream_descriptor::wait_read, use_tuple);
+      tun_reader_waits_ = false;
+    }
+    send();
+  }
+}
+
+/// A socket that took no more, or TLS that must read first.
+Task<> PacketPump::write_socket() {
+  while (!ended_) {
+    if (!sender_waits_for_) {
+      co_await blocked_timer_.async_wait(use_tuple);
       continue;
     }
-    wire::encode_header(std::span<std::byte, wire::header_bytes>{frame, wire::header_bytes},
-                        FrameType::packet, bytes);
-    tx_end_ += wire::header_bytes + bytes;
-    counters_.tx_bytes += bytes - wire::vnet_header_bytes;
-    ++counters_.tx_packets;
+    co_await wait_socket(*sender_waits_for_);
+    sender_waits_for_.reset();
+    send();
   }
 }
 
-PacketPump::Status PacketPump::flush() {
-  while (tx_begin_ < tx_end_) {
-    ::ERR_clear_error();
-    std::size_t written = 0;
-    const auto piece = std::min(record_bytes, tx_end_ - tx_begin_);
-    const int result = ::SSL_write_ex(ssl_, tx_.data() + tx_begin_, piece, &written);
-    if (result != 1) return judge(result);
-    tx_begin_ += written;
-    ++records_;
+// --- acknowledging
+// --------------------------------------------------------------------------------
+
+/// @return true when the sender has something new to send
+bool PacketPump::acknowledge_if_due(Clock::time_point now) {
+  if (!acks_.has_news()) return false;
+  if (acks_.due() <= now) {
+    sender_.queue(FrameType::ack, wire::encode_ack(acks_.take(now)));
+    return true;
   }
-  return Status::progress;
+  if (!ack_timed_) {
+    ack_timed_ = true;
+    ack_timer_.expires_at(acks_.due());
+  }
+  return false;
 }
 
-void PacketPump::update_key_if_due() {
-  if (records_ < options_.key_update_records && !key_update_due_) return;
-  // Only our own direction: the other end counts its own records. Sent with the next record.
-  if (::SSL_key_update(ssl_, SSL_KEY_UPDATE_NOT_REQUESTED) != 1) return;
-  key_update_due_ = false;
-  records_ = 0;
-  watch_.on_key_updated(Clock::now());
-}
-
-void PacketPump::queue(FrameType type, ByteView payload) {
-  if (outbox_.size() + wire::header_bytes + payload.size() > outbox_bytes_max) return;
-  std::array<std::byte, wire::header_bytes> header;
-  wire::encode_header(header, type, payload.size());
-  outbox_.insert(outbox_.end(), header.begin(), header.end());
-  outbox_.insert(outbox_.end(), payload.begin(), payload.end());
-}
-
-void PacketPump::wake_sender() {
-  if (!sender_waits_for_tun_) return;
-  error_code ignored;
-  tun_.cancel(ignored);
+Task<> PacketPump::acknowledge() {
+  while (!ended_) {
+    if (!ack_timed_) ack_timer_.expires_at(Clock::time_point::max());
+    co_await ack_timer_.async_wait(use_tuple);
+    const auto now = Clock::now();
+    if (!ack_timed_ || ended_ || now < ack_timer_.expiry()) continue;
+    ack_timed_ = false;
+    if (acknowledge_if_due(now)) send();
+  }
 }
 
 // --- time and failures
@@ -320,18 +317,18 @@ void PacketPump::on_watch(core::SessionWatch::Action action) {
   using Action = core::SessionWatch::Action;
   switch (action) {
     case Action::none: return;
-    case Action::send_echo: queue(FrameType::packet, probe_.request(++echoes_)); break;
+    case Action::send_echo: sender_.queue(FrameType::packet, probe_.request(++echoes_)); break;
     case Action::send_alive: {
       std::array<std::byte, 8> token{};
-      queue(FrameType::alive, token);
+      sender_.queue(FrameType::alive, token);
       break;
     }
-    case Action::update_key: key_update_due_ = true; break;
+    case Action::update_key: sender_.request_key_update(); break;
     case Action::no_echo: return stop(CloseCode::no_echo, "");
     case Action::peer_lost: return end(CloseCode::peer_lost, "");
     case Action::time_limit: return stop(CloseCode::time_limit, "");
   }
-  wake_sender();
+  send();
 }
 
 PacketPump::Status PacketPump::judge(int ssl_result) {

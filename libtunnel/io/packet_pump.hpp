@@ -1,11 +1,13 @@
 #pragma once
 #include "base/unique_fd.hpp"
+#include "core/ack_clock.hpp"
 #include "core/echo_probe.hpp"
 #include "core/packet_rules.hpp"
 #include "core/session_watch.hpp"
 #include "crypto/openssl.hpp"
 #include "io/asio.hpp"
 #include "io/data_leg.hpp"
+#include "io/packet_sender.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -14,20 +16,11 @@
 
 namespace tunnel::io {
 
-/// What a pump counts; rx is what came from the other end.
-struct PumpCounters {
-  std::uint64_t rx_bytes = 0, tx_bytes = 0;      ///< of IP packets
-  std::uint64_t rx_packets = 0, tx_packets = 0;  ///< super-packets count once
-  std::uint64_t dropped_malformed = 0;           ///< not a packet that the tunnel may carry
-  std::uint64_t dropped_address = 0;             ///< with an address that is not the session's
-  std::uint64_t dropped_kernel = 0;              ///< that our kernel did not take
-  std::uint64_t dropped_tx = 0;  ///< that our kernel gave and the tunnel does not carry
-};
-
 /// Carries packets between a TUN device (IFF_VNET_HDR) and the inner session of an established leg,
 /// both ways at once, until one of them ends (DESIGN 5). One thread, no allocation per packet,
-/// bounded memory; the TUN is not read while the socket is blocked. A turn of either direction is
-/// bounded, so that nothing else on the thread starves.
+/// bounded memory. A turn of either direction is bounded, so that nothing else on the thread
+/// starves. What goes out is PacketSender's; what comes in is checked, written to the TUN and
+/// acknowledged here.
 ///
 /// Every packet from the other end is checked (wire::check_packet, core::PacketRules) before the
 /// kernel sees it.
@@ -39,7 +32,7 @@ class PacketPump {
     Ipv4Address onsite_address, master_address;  ///< in the tunnel
     core::SessionWatch::Times times;
     std::uint64_t echo_token = 0;  ///< random
-    std::uint64_t key_update_records = wire::key_update_records;
+    PacketSender::Options sender;
   };
   /// @param echo  time of the first echo through the whole path; zero at an onsite
   using OnRunning = std::function<void(Clock::duration echo)>;
@@ -65,34 +58,34 @@ class PacketPump {
   enum class Status : std::uint8_t { progress, wants_read, wants_write, over };
 
   Task<> receive();
-  Task<> send();
+  Task<> read_tun();
+  Task<> write_socket();
+  Task<> acknowledge();
   Task<> watch();
 
   Status read_turn();
+  void end_read_turn();
   bool take_frames();
   void on_frame(wire::FrameType type, ByteView payload);
   void on_packet(ByteView payload);
+  void on_ack(ByteView payload);
   void write_tun(ByteView payload);
 
-  /// Puts what is to be sent into the send buffer: our own frames first, then packets until it is
-  /// full or none is left.
-  void fill();
-  void fill_from_tun();
-  Status flush();
-  void queue(wire::FrameType type, ByteView payload);
-  void update_key_if_due();
+  /// Lets the sender go on. Call whenever something it may wait for has happened.
+  void send();
+  bool acknowledge_if_due(Clock::time_point now);
+  void say_bye();
 
   void on_watch(core::SessionWatch::Action action);
   /// What an SSL call that failed means.
   Status judge(int ssl_result);
   void end(wire::CloseCode code, std::string text);
-  void wake_sender();
   Task<> wait_socket(Status status);
 
   DataLeg& leg_;
   SSL* ssl_;
   asio::posix::stream_descriptor tun_;
-  Timer timer_;
+  Timer timer_, ack_timer_, blocked_timer_;
   Options options_;
   OnRunning on_running_;
   core::PacketRules rules_;
@@ -101,18 +94,21 @@ class PacketPump {
   Clock::time_point started_;
   std::uint16_t echoes_ = 0;
 
-  Bytes rx_, tx_, outbox_;
+  PumpCounters counters_;
+  PacketSender sender_;
+  core::AckClock acks_;
+  Bytes rx_;
   std::size_t rx_begin_ = 0, rx_end_ = 0;
-  std::size_t tx_begin_ = 0, tx_end_ = 0;
-  std::uint64_t records_ = 0;  ///< since the last key update
-  bool key_update_due_ = false;
-  bool bye_queued_ = false;
-  bool sender_waits_for_tun_ = false;
+  bool ack_timed_ = false;           ///< ack_timer_ is set to when the next one is due
+  std::size_t rx_packet_bytes_ = 0;  ///< of `packet` frames in this turn
+  bool news_for_sender_ = false;     ///< in this turn
+  bool more_to_send_ = false;        ///< the sender had no more time in its turn
+  bool tun_reader_waits_ = false;
+  std::optional<Status> sender_waits_for_;  ///< wants_read or wants_write
 
   std::optional<LegEnd> stopping_;  ///< bye is on its way
   Clock::time_point bye_ends_{};
   std::optional<LegEnd> ended_;
-  PumpCounters counters_;
 };
 
 }  // namespace tunnel::io

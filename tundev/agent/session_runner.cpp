@@ -146,7 +146,9 @@ io::PacketPump::Options SessionRunner::pump_options() const {
           .master_address = tunnel_address(grant, wire::Role::master).address,
           .times = {.probes = plan_.role == wire::Role::master,
                     .ends = tunnel::Clock::now() + std::chrono::seconds{grant.seconds}},
-          .echo_token = crypto::random_u64()};
+          .echo_token = crypto::random_u64(),
+          .sender = {.peer_offloads = leg_->peer().offloads,
+                     .flow_seed = static_cast<std::uint32_t>(crypto::random_u64())}};
 }
 
 }  // namespace device

@@ -98,7 +98,8 @@ Task<> End::run(tcp::endpoint relay) {
                                     .master_address = *Ipv4Address::parse(master_address),
                                     .times = times,
                                     .echo_token = 4711,
-                                    .key_update_records = setup_.key_update_records},
+                                    .sender = {.peer_offloads = offloads,
+                                               .key_update_records = setup_.key_update_records}},
                 [this](Clock::duration) { established = true; });
   end = co_await pump_->run();
   leg_->close();

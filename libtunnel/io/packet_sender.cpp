@@ -1,0 +1,209 @@
+#include "io/packet_sender.hpp"
+
+#include "io/tun_offloads.hpp"
+
+#include <linux/if_tun.h>
+#include <openssl/err.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <unistd.h>
+
+namespace tunnel::io {
+
+using wire::FrameType;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::size_t record_bytes = 16 * 1024;  ///< plaintext of a full TLS record (RFC 8446, 5.1)
+constexpr std::size_t frame_bytes_max = wire::header_bytes + wire::packet_payload_bytes_max;
+/// Packets are gathered up to here before they are encrypted (SPIKE.md: 64 KiB to 256 KiB make no
+/// difference).
+constexpr std::size_t batch_bytes = 128 * 1024;
+constexpr int batches_per_turn = 4;
+/// Taken from the kernel into the queues before others have their turn.
+constexpr std::size_t absorb_bytes_max = 512 * 1024;
+constexpr int absorb_packets_max = 256;
+/// Our own frames that wait to be sent: echo requests, alive, acknowledgements. More are dropped.
+constexpr std::size_t outbox_bytes_max = 4096;
+constexpr unsigned ipv4_version = 4;
+
+/// A super-packet of 64 KiB holds up a slow line for long: 6.5 ms at the upper bound. Below the
+/// lower one the kernel hands us single packets. Bytes per second.
+constexpr double super_packets_from = 80e6 / 8;
+constexpr double super_packets_until = 40e6 / 8;
+constexpr auto offloads_every = 50ms;
+
+/// CoDel's target and interval for a way of this length: a flow needs a part of its round trip as
+/// a queue to fill the way (RFC 8289, 4.2 to 4.4), and its queue is nobody else's.
+core::Codel::Settings codel_for(Clock::duration round_trip) {
+  return {.target = std::max<Clock::duration>(15ms, round_trip / 4),
+          .interval = std::max<Clock::duration>(100ms, round_trip * 3 / 2)};
+}
+
+}  // namespace
+
+PacketSender::PacketSender(SSL* ssl, int tun, PumpCounters& counters, Options options)
+    : ssl_{ssl},
+      tun_{tun},
+      counters_{counters},
+      options_{options},
+      queue_{options.flow_seed},
+      tx_(batch_bytes + frame_bytes_max + outbox_bytes_max) {
+  outbox_.reserve(outbox_bytes_max + 1024);
+}
+
+void PacketSender::queue(FrameType type, ByteView payload) {
+  if (finishing_ || outbox_.size() + wire::header_bytes + payload.size() > outbox_bytes_max) return;
+  std::array<std::byte, wire::header_bytes> header;
+  wire::encode_header(header, type, payload.size());
+  outbox_.insert(outbox_.end(), header.begin(), header.end());
+  outbox_.insert(outbox_.end(), payload.begin(), payload.end());
+  if (type == FrameType::packet) outbox_packet_bytes_ += header.size() + payload.size();
+}
+
+void PacketSender::finish(ByteView frame) {
+  finishing_ = true;
+  outbox_.insert(outbox_.end(), frame.begin(), frame.end());
+}
+
+bool PacketSender::on_ack(const wire::Ack& ack, Clock::time_point now) {
+  if (!window_.on_ack(ack, now)) return false;
+  fit_offloads(now);
+  return true;
+}
+
+void PacketSender::fit_offloads(Clock::time_point now) {
+  if (now - offloads_fitted_ < offloads_every) return;
+  offloads_fitted_ = now;
+  queue_.set_codel(codel_for(window_.base_round_trip()));
+  const bool wanted = window_.rate() > (super_packets_ ? super_packets_until : super_packets_from);
+  if (wanted == super_packets_) return;
+  super_packets_ = wanted;
+  set_tun_offloads(tun_, wanted ? options_.peer_offloads : options_.peer_offloads & TUN_F_CSUM);
+}
+
+PacketSender::Turn PacketSender::run(Clock::time_point now) {
+  for (int batch = 0; batch < batches_per_turn; ++batch) {
+    fill(now);
+    if (tun_gone_) return Turn::tun_gone;
+    if (tx_begin_ == tx_end_) return finishing_ ? Turn::finished : Turn::idle;
+    if (!flush()) {
+      if (!finishing_) absorb(now);
+      return tun_gone_ ? Turn::tun_gone : Turn::tls;
+    }
+  }
+  return Turn::more;
+}
+
+/// Puts what is to be sent into the send buffer: our own frames first, then packets until it is
+/// full, the window is, or none is left.
+void PacketSender::fill(Clock::time_point now) {
+  if (tx_begin_ != tx_end_)
+    return;  // a record that the socket did not take must be offered again as it is
+  tx_begin_ = tx_end_ = 0;
+  update_key_if_due();
+  std::copy(outbox_.begin(), outbox_.end(), tx_.begin());
+  const auto own = tx_end_ = outbox_.size();
+  outbox_.clear();
+  const auto packets = std::exchange(outbox_packet_bytes_, 0);
+  if (!finishing_) fill_packets(window_.allowance(), now);
+  if (const auto bytes = tx_end_ - own + packets; bytes > 0) window_.on_sent(bytes, now);
+}
+
+void PacketSender::fill_packets(std::size_t allowance, Clock::time_point now) {
+  const auto begin = tx_end_;
+  if (!queue_.empty() || allowance == 0) absorb(now);
+  while (tx_end_ < batch_bytes && tx_end_ - begin < allowance) {
+    const auto payload =
+        std::span{tx_}.subspan(tx_end_ + wire::header_bytes, wire::packet_payload_bytes_max);
+    std::size_t bytes = 0;
+    if (!queue_.empty()) {
+      bytes = queue_.pop(payload, now);
+    } else {
+      const auto read = read_tun(payload, bytes);
+      if (read == Read::skipped) continue;
+      if (read != Read::packet) break;
+    }
+    if (bytes > 0) put_packet(bytes);
+  }
+  if (tx_end_ - begin >= allowance) {
+    if (queue_.empty()) absorb(now);
+    if (!queue_.empty()) window_.on_limited();
+  }
+  counters_.dropped_queue = queue_.dropped();
+  counters_.marked = queue_.marked();
+}
+
+/// The packet is in place behind where its header goes.
+void PacketSender::put_packet(std::size_t bytes) {
+  const auto header = std::span{tx_}.subspan(tx_end_).first<wire::header_bytes>();
+  wire::encode_header(header, FrameType::packet, bytes);
+  tx_end_ += wire::header_bytes + bytes;
+  counters_.tx_bytes += bytes - wire::vnet_header_bytes;
+  ++counters_.tx_packets;
+}
+
+PacketSender::Read PacketSender::read_tun(std::span<std::byte> payload, std::size_t& bytes) {
+  const auto got = ::read(tun_, payload.data(), payload.size());
+  if (got > 0) bytes = static_cast<std::size_t>(got);
+  return judge_read(got, payload[wire::vnet_header_bytes]);
+}
+
+PacketSender::Read PacketSender::judge_read(ssize_t got, std::byte version_byte) {
+  if (got < 0 && errno == EINTR) return Read::skipped;
+  if (got <= 0) {
+    tun_gone_ = got == 0 || (errno != EAGAIN && errno != EIO);  // EIO: the link is down
+    return tun_gone_ ? Read::gone : Read::none;
+  }
+  const bool is_ipv4 = static_cast<std::size_t>(got) > wire::vnet_header_bytes &&
+                       std::to_integer<unsigned>(version_byte) >> 4U == ipv4_version;
+  if (is_ipv4) return Read::packet;
+  ++counters_.dropped_tx;
+  return Read::skipped;
+}
+
+void PacketSender::absorb(Clock::time_point now) {
+  std::size_t bytes = 0;
+  for (int packets = 0; packets < absorb_packets_max && bytes < absorb_bytes_max; ++packets) {
+    const auto space = queue_.space();
+    std::array<iovec, core::FlowQueue::packet_blocks_max> pieces;
+    std::transform(space.begin(), space.end(), pieces.begin(), [](auto block) {
+      return iovec{block.data(), block.size()};
+    });
+    const auto got = ::readv(tun_, pieces.data(), static_cast<int>(space.size()));
+    const auto read = judge_read(got, space[0][wire::vnet_header_bytes]);
+    if (read == Read::skipped) continue;
+    if (read != Read::packet) return;
+    queue_.push(static_cast<std::size_t>(got), now);
+    bytes += static_cast<std::size_t>(got);
+  }
+}
+
+/// @return false: TLS or the socket waits for something, or the session is over (ssl_result())
+bool PacketSender::flush() {
+  while (tx_begin_ < tx_end_) {
+    ::ERR_clear_error();
+    std::size_t written = 0;
+    const auto piece = std::min(record_bytes, tx_end_ - tx_begin_);
+    ssl_result_ = ::SSL_write_ex(ssl_, tx_.data() + tx_begin_, piece, &written);
+    if (ssl_result_ != 1) return false;
+    tx_begin_ += written;
+    ++records_;
+  }
+  return true;
+}
+
+void PacketSender::update_key_if_due() {
+  if (records_ < options_.key_update_records && !key_update_due_) return;
+  // Only our own direction: the other end counts its own records. Sent with the next record.
+  if (::SSL_key_update(ssl_, SSL_KEY_UPDATE_NOT_REQUESTED) != 1) return;
+  key_update_due_ = false;
+  key_updated_ = true;
+  records_ = 0;
+}
+
+}  // namespace tunnel::io

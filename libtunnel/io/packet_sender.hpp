@@ -1,0 +1,93 @@
+#pragma once
+#include "base/bytes.hpp"
+#include "core/flow_queue.hpp"
+#include "core/send_window.hpp"
+#include "crypto/openssl.hpp"
+#include "wire/frame.hpp"
+
+#include <cstdint>
+
+namespace tunnel::io {
+
+/// What a pump counts; rx is what came from the other end.
+struct PumpCounters {
+  std::uint64_t rx_bytes = 0, tx_bytes = 0;      ///< of IP packets
+  std::uint64_t rx_packets = 0, tx_packets = 0;  ///< super-packets count once
+  std::uint64_t dropped_malformed = 0;           ///< not a packet that the tunnel may carry
+  std::uint64_t dropped_address = 0;             ///< with an address that is not the session's
+  std::uint64_t dropped_kernel = 0;              ///< that our kernel did not take
+  std::uint64_t dropped_tx = 0;     ///< that our kernel gave and the tunnel does not carry
+  std::uint64_t dropped_queue = 0;  ///< because the way was slower than what came (CoDel, memory)
+  std::uint64_t marked = 0;         ///< the same, told by ECN instead
+};
+
+/// The way out: from the TUN through per-flow queues and the window into TLS records (DESIGN 5). No
+/// coroutine and no wait of its own: the pump calls run() when something has changed. While the way
+/// is free, packets go straight from the TUN into full records; once it is not, they are taken into
+/// the queues, so that the kernel's one queue never stands between a keystroke and the wire.
+class PacketSender {
+ public:
+  struct Options {
+    std::uint32_t peer_offloads = 0;  ///< TUN_F_*: what the other end's kernel takes
+    std::uint64_t key_update_records = wire::key_update_records;
+    std::uint32_t flow_seed = 0;  ///< random
+  };
+  /// What run() waits for.
+  enum class Turn : std::uint8_t {
+    idle,      ///< a packet, or the other end's acknowledgement
+    more,      ///< nothing: others shall have their turn first
+    tls,       ///< ask SSL_get_error() with ssl_result()
+    tun_gone,  ///< the session cannot go on
+    finished,  ///< all is sent, and finish() was called
+  };
+
+  /// @param ssl  established  @param tun  non-blocking; both must outlive the sender
+  PacketSender(SSL* ssl, int tun, PumpCounters& counters, Options options);
+
+  /// A frame of our own; it goes before all packets. Dropped when too many wait.
+  void queue(wire::FrameType type, ByteView payload);
+  /// This frame is the last one.
+  void finish(ByteView frame);
+  /// @return false: the other end acknowledges what it cannot have got
+  [[nodiscard]] bool on_ack(const wire::Ack& ack, Clock::time_point now);
+  void request_key_update() { key_update_due_ = true; }
+  /// @return true once after each key update that went out
+  bool take_key_updated() { return std::exchange(key_updated_, false); }
+
+  Turn run(Clock::time_point now);
+  int ssl_result() const { return ssl_result_; }
+  const core::SendWindow& window() const { return window_; }
+
+ private:
+  enum class Read : std::uint8_t { packet, none, skipped, gone };
+
+  void fill(Clock::time_point now);
+  void fill_packets(std::size_t allowance, Clock::time_point now);
+  Read read_tun(std::span<std::byte> payload, std::size_t& bytes);
+  Read judge_read(ssize_t got, std::byte version_byte);
+  /// Takes what waits in the kernel into the queues, as far as one turn goes.
+  void absorb(Clock::time_point now);
+  void put_packet(std::size_t bytes);
+  bool flush();
+  void update_key_if_due();
+  void fit_offloads(Clock::time_point now);
+
+  SSL* ssl_;
+  int tun_;
+  PumpCounters& counters_;
+  Options options_;
+  core::SendWindow window_;
+  core::FlowQueue queue_;
+  Bytes tx_, outbox_;
+  std::size_t tx_begin_ = 0, tx_end_ = 0;
+  std::uint64_t outbox_packet_bytes_ = 0;
+  std::uint64_t records_ = 0;  ///< since the last key update
+  int ssl_result_ = 1;
+  bool key_update_due_ = false, key_updated_ = false;
+  bool finishing_ = false;
+  bool tun_gone_ = false;
+  bool super_packets_ = true;
+  Clock::time_point offloads_fitted_{};
+};
+
+}  // namespace tunnel::io
