@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import grp
+import os
 import pwd
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,9 +67,20 @@ def _has(lookup, name: str) -> bool:
     return True
 
 
+@contextmanager
+def _alone(made_file: Path) -> Iterator[None]:
+    """Labs come and go beside each other: nobody may look while another one is half-way through making or removing."""
+    directory = os.open(made_file.parents[1], os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(directory)
+
+
 def add(made_file: Path) -> None:
     """Makes what is missing and notes it in `made_file`, one `user NAME` or `group NAME` per line."""
-    with made_file.open("a") as made:
+    with _alone(made_file), made_file.open("a") as made:
         for group in GROUPS:
             if not _has(grp.getgrnam, group):
                 run(["groupadd", "--system", group])
@@ -89,6 +104,11 @@ def remove(made_file: Path) -> None:
 
     Another lab that is up needs the same people: it is given the list, and removes them when it goes.
     """
+    with _alone(made_file):
+        _remove(made_file)
+
+
+def _remove(made_file: Path) -> None:
     if not made_file.exists():
         return
     made = made_file.read_text()
