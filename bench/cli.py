@@ -13,25 +13,32 @@ from lab.host import REPO
 from lab.lab import Lab
 from lab.process import LabError
 
-from . import aliases, latency, memory, opening, peers, plain, report, throughput
+from . import aliases, debian, handshake, latency, load, memory, opening, peers, plain, relay, report, throughput
 from .figures import progress
 from .results import Results
 from .run import Run
 
 BENCHMARKS: dict[str, Callable[[Run], None]] = {
     "throughput": throughput.run,
+    "relay": relay.run,
     "latency": latency.run,
+    "load": load.run,
     "open": opening.run,
     "memory": memory.run,
+    "handshake": handshake.run,
 }
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 USAGE = """scripts/bench [NAME...] [--peers[=NAME,...]] [--case CASE,...] [--quick] [--pairs N] [--seconds S] [--keep] [--resume]
        scripts/bench --report
 
   throughput   iperf3, laptop <-> camera: TCP with 1 and 4 streams, UDP with 1 Gbit/s offered; CPU seconds per GB
+  relay        the relay's code as a plain forwarder: CPU seconds per GB; --peers: beside HAProxy with splice, and without
   latency      200 pings of an idle laptop
+  load         ping, ssh keystrokes and a thin flow beside bulk flows on a slow link, and throughput with 1 % of loss; cases
+               PLACE-MBIT-RTT-FLOWS such as onsite-up-10-40-1
   open         masterdev -o to "established", which says that an echo came back through the whole path
   memory       of the server, with no and with 300 idle onsites
+  handshake    full mutual TLS handshakes: the server's CPU time for each; --peers: beside HAProxy
 
 All of them without a NAME. JSON lines on standard output, progress on standard error (docs/PERFORMANCE.md).
 
@@ -86,7 +93,9 @@ def _end(number: int, _frame: object) -> None:
 
 def _build() -> None:
     if "RDV_BUILD" not in os.environ:
-        subprocess.run([REPO / "scripts" / "build", "release"], stdout=sys.stderr, check=True)
+        build = REPO / "scripts" / "build"
+        subprocess.run([build, "release"], stdout=sys.stderr, check=True)
+        subprocess.run([build, "release", relay.PROGRAM], stdout=sys.stderr, check=True)
 
 
 def _run_of(arguments: argparse.Namespace) -> Run:
@@ -108,6 +117,8 @@ def _measure(run: Run, names: list[str]) -> None:
     if lab.is_up:
         raise LabError(f"a lab {lab.name} is up already: take it down with scripts/lab down, or choose another RDV_LAB")
     try:
+        lab.up(bare=True)
+        debian.settle(lab)
         lab.up()
         aliases.lay(lab)
         plain.lay(lab)

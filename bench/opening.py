@@ -1,4 +1,4 @@
-"""How long it takes to open a session, with all daemons running."""
+"""How long it takes to open a session, with all daemons running, near and far."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import re
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lab import people
@@ -16,6 +18,11 @@ from .figures import Report, progress
 from .peers import Peer
 from .run import Run
 
+CASES: dict[str, dict[str, float]] = {  # one way, in ms, on the cable of a router
+    "no-delay": {},
+    "rtt-100": {"router-b": 50},
+    "rtt-100-halves": {"router-a": 25, "router-b": 25},
+}
 OPENS_PER_PAIR = 4
 METRICS = {"process_ms": "process", "open_ms": "agent", "echo_ms": "echo"}
 SCRIPT = Path(__file__).with_name("open_sessions.py")
@@ -77,10 +84,25 @@ def _peers(run: Run, report: Report, case: str) -> None:
             report.line(case, peer.name, "process", "ms", times, PEER_COMMAND)
 
 
+@contextmanager
+def _delays(run: Run, one_way_ms: dict[str, float]) -> Iterator[None]:
+    """On the cables of these routers."""
+    try:
+        for router, delay in one_way_ms.items():
+            run.lab.emulate(router, delay_ms=delay)
+        yield
+    finally:
+        for router in one_way_ms:
+            run.lab.emulate_off(router)
+
+
 def run(run: Run) -> None:
     timed = {peer.name for peer in run.peers} & set(PEERS_TIMED)
-    if run.wanted("open", "no-delay", {"rdv", *timed}):
+    for case, delays in CASES.items():
+        if not run.wanted("open", case, {"rdv", *timed}):
+            continue
         report = run.report("open")
-        _rdv(run, report, "no-delay")
-        _peers(run, report, "no-delay")
+        with _delays(run, delays):
+            _rdv(run, report, case)
+            _peers(run, report, case)
         run.done()

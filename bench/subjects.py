@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,10 +41,13 @@ class Subject:
     def cpu_seconds(self) -> dict[str, float]:
         """User and system time of each part so far, children and their ended children too, in steps of a tick (10 ms)."""
         children = _children()
-        return {
-            part: sum(_cpu_seconds(pid) for program in programs for pid in _tree(program.pid, children))
-            for part, programs in self.programs.items()
-        }
+        return {part: cpu_seconds_of(programs, children) for part, programs in self.programs.items()}
+
+
+def cpu_seconds_of(programs: Iterable[Background], children: dict[int, list[int]] | None = None) -> float:
+    """Of these and all their children; `children`: who is whose, when it is known already."""
+    known = _children() if children is None else children
+    return sum(_cpu_seconds(pid) for program in programs for pid in _tree(program.pid, known))
 
 
 def of_peer(peer: Peer) -> Subject:

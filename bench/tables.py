@@ -85,7 +85,11 @@ def latency(results: Results) -> str:
 
 
 def opening(results: Results) -> str:
-    cases = {"no-delay": "no delay", "rtt-100": "100 ms round trip"}
+    cases = {
+        "no-delay": "no delay",
+        "rtt-100": "100 ms round trip, all of it at the onsite",
+        "rtt-100-halves": "100 ms round trip, half at each device",
+    }
     rows = [
         [words, *(cell(results.find("open", case, name, "process")) or "-" for case in cases)]
         for name, words in SUBJECTS.items()

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 from lab.process import LabError
 
 from .figures import Report, progress
-from .subjects import Subject
 
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+S = TypeVar("S", bound=Named)
 FAILURES_MAX = 2  # of one subject in one case, then it is left out
 
 
-def groups(rdv: Subject, others: Sequence[Subject], number: int) -> list[list[Subject]]:
+def groups(rdv: S, others: Sequence[S], number: int) -> list[list[S]]:
     """The order of round `number`: one other, rdv, one other; and so on. Every second round is turned round.
 
     Whoever is second may profit from the first: all take both places in turn.
     """
+    if not others:
+        return [[rdv]]
     ordered = list(others) if number % 2 == 0 else list(reversed(others))
     found = []
     for n in range(0, len(ordered), 2):
@@ -47,10 +55,10 @@ class Taken:
 def take(
     report: Report,
     label: str,
-    rdv: Subject,
-    others: Sequence[Subject],
+    rdv: S,
+    others: Sequence[S],
     rounds: int,
-    measure: Callable[[Subject], dict[str, float]],
+    measure: Callable[[S], dict[str, float]],
 ) -> Taken:
     """Measures all subjects in turn. One that fails FAILURES_MAX times is left out; when that is rdv, LabError."""
     taken = Taken()

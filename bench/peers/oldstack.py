@@ -18,6 +18,7 @@ FORWARD_PORT = 5000  # on both devices
 VTUN_PORT = {"master": 5001, "onsite": 5002}  # on the server
 TABLE = {"master": 41, "onsite": 42}  # on the server: where what comes from there goes
 LOCKS = Path("/var/lock/vtund")  # vtund would not start without it
+PID_FILE = Path("/run/vtund.server.pid")  # its servers', whatever they are told
 
 STUNNEL_SERVER = """foreground = yes
 pid =
@@ -126,7 +127,8 @@ class OldStack(Peer):
         del self.parts["onsite"][2:]
 
     def clean_up(self) -> None:
-        if self._made_locks:
+        if self._made_locks:  # nobody else's vtund runs here
+            PID_FILE.unlink(missing_ok=True)
             shutil.rmtree(LOCKS, ignore_errors=True)
 
     @staticmethod

@@ -1,0 +1,64 @@
+"""Slow, distant and lossy cables for benchmarks (tests/lab/emulator.py)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from lab.host import Host
+from lab.lab import Lab
+from lab.process import until
+
+QUEUE_BYTES = 1_250_000
+IDLE_AGAIN_S = 60.0
+IDLE_SLACK_MS = 15.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the bottleneck is: `direction` (up: towards the internet) of a router's cable; `pull`: the laptop's way to fill it."""
+
+    router: str
+    direction: str
+    pull: bool
+
+
+PLACES = {
+    "onsite-up": Place("router-b", "up", pull=True),
+    "onsite-down": Place("router-b", "down", pull=False),
+    "master-up": Place("router-a", "up", pull=False),
+    "master-down": Place("router-a", "down", pull=True),
+}
+
+
+@contextmanager
+def cable(lab: Lab, place: Place, rate_mbit: float, rtt_ms: float, loss: float = 0) -> Iterator[None]:
+    """The rate in one direction, half of the round trip and the loss in both; a plain cable again afterwards."""
+    slow = {"rate_mbit": rate_mbit, "queue_bytes": QUEUE_BYTES}
+    lab.emulate(place.router, **{place.direction: slow}, delay_ms=rtt_ms / 2, loss=loss)
+    try:
+        yield
+    finally:
+        lab.emulate_off(place.router)
+
+
+def ping_ms(host: Host, target: str, count: int, interval_s: float, patience_s: float = 5) -> list[float | None]:
+    """Round trips in ms, None for what was lost."""
+    argv = ("ping", "-n", "-i", str(interval_s), "-c", str(count), "-W", str(patience_s), target)
+    said = host.run(*argv, check=False, seconds=count * interval_s + patience_s + 20).stdout
+    times = {int(seq): float(ms) for seq, ms in re.findall(r"icmp_seq=(\d+) .*?time=([\d.]+) ms", said)}
+    return [times.get(seq) for seq in range(1, count + 1)]
+
+
+def wait_idle(lab: Lab, place: Place, target: str, rtt_ms: float) -> None:
+    """Returns when nothing of an earlier load stands in the cable's queue, nor in the tunnel's."""
+
+    def idle() -> bool:
+        if any(way["queued_bytes"] for way in lab.link(place.router).values()):
+            return False
+        times = ping_ms(lab["laptop"], target, 3, 0.02, 1)
+        return all(ms is not None and ms < rtt_ms + IDLE_SLACK_MS for ms in times)
+
+    until(f"an idle path to {target}", idle, IDLE_AGAIN_S, 0.2)
