@@ -15,6 +15,7 @@ import json
 import os
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 
 from .host import Host, build_dir
 from .process import LabError, run, until
@@ -59,14 +60,24 @@ class EmulatedCable:
         return os.path.exists(f"/run/netns/{self.between.netns}")
 
     def lay(self) -> None:
-        """Puts the program into the middle of the cable, where it first does nothing; twice is once."""
+        """Puts the program into the middle of the cable, where it first does nothing; twice is once.
+
+        When something goes wrong, the cable is a plain one afterwards, and what went wrong is a LabError.
+        """
         if self.is_laid and self.process.pid:
             return
         self.take_away()
         program = build_dir() / "tests" / "emulator" / PROGRAM
         if not program.exists():
             raise LabError(f"{PROGRAM} is not built: run scripts/build, or set RDV_BUILD (looked for {program})")
-        a, b = self.cable.a, self.cable.b
+        try:
+            self._lay(program)
+        except LabError:
+            self.take_away()
+            raise
+
+    def _lay(self, program: Path) -> None:
+        b = self.cable.b
         self.between.directory.mkdir(exist_ok=True)
         run(["ip", "netns", "add", self.between.netns])
         # Nobody lives in between: no address, no router solicitation.
@@ -100,6 +111,15 @@ class EmulatedCable:
         for file in self.between.directory.iterdir():
             file.unlink()
         self.between.directory.rmdir()
+
+    def describe(self) -> str:
+        """For a person: which end, and what differs from a plain cable."""
+        if not self.process.pid:
+            return f"{self.cable.a.link} of {self.host.name}: {PROGRAM} has ended"
+        state = self.ask({})
+        names = ("rate_bps", "delay_ms", "loss_percent", "queue_bytes", "open")
+        said = [f"{d} " + " ".join(f"{name}={state[d][name]:.10g}" for name in names) for d in DIRECTIONS]
+        return f"{self.cable.a.link} of {self.host.name}: " + "; ".join(said)
 
     def ask(self, request: Mapping[str, object]) -> dict:
         """What the program answers: {"up": {…}, "down": {…}}, settings and counters; a refusal is a LabError."""

@@ -182,4 +182,6 @@ class Lab:
             addresses = run(["ip", "-n", host.netns, "-br", "addr"], check=False).stdout
             lines += [f"    {line}" for line in addresses.splitlines() if not line.startswith("lo ")]
             lines += network.describe(running[host.netns])
+        cables = [self._emulated(cable.a.host) for cable in self.topology.cables if cable.b.host == "internet"]
+        lines += [f"emulated: {cable.describe()}" for cable in cables if cable.is_laid]
         return "\n".join(lines) + "\n"
