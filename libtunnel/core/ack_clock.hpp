@@ -16,6 +16,7 @@ class AckClock {
   static constexpr std::uint64_t enough_bytes = 6 * 1024;
   static constexpr auto at_least = std::chrono::milliseconds{2};
   static constexpr auto at_most = std::chrono::milliseconds{5};
+  static constexpr auto ride_after = std::chrono::milliseconds{1};
 
   void on_received(std::size_t bytes, Clock::time_point now) {
     if (acked_ == received_) first_unacked_ = now;
@@ -23,6 +24,8 @@ class AckClock {
     last_ = now;
   }
   bool has_news() const { return acked_ != received_; }
+  /// It may ride along with what is sent now anyway.
+  bool may_ride(Clock::time_point now) const { return has_news() && now - told_ >= ride_after; }
   /// When to say it; only with news.
   Clock::time_point due() const {
     const auto soon = received_ - acked_ >= enough_bytes ? last_ : first_unacked_ + at_most;

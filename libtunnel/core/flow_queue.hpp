@@ -49,6 +49,8 @@ class FlowQueue {
   std::size_t pop(std::span<std::byte> out, Clock::time_point now);
 
   bool empty() const { return packets_ == 0; }
+  /// The next packet is of a flow that had nothing here before: a keystroke, an echo.
+  bool is_next_new() const { return !new_flows_.empty() && new_flows_.front().head != none; }
   std::size_t packets() const { return packets_; }
   std::size_t bytes() const { return bytes_; }
   std::uint64_t dropped() const { return dropped_; }

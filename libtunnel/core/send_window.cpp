@@ -11,6 +11,8 @@ namespace {
 
 constexpr Clock::duration unknown = Clock::duration::max() / 4;  // sums of it stay in range
 constexpr Clock::duration speed_over = std::chrono::milliseconds{30};
+constexpr Clock::duration rate_slot = std::chrono::milliseconds{500};
+constexpr int samples_enough = 4;
 
 double seconds(Clock::duration time) {
   return std::chrono::duration<double>(time).count();
@@ -39,7 +41,6 @@ void SendWindow::on_sent(std::size_t bytes, Clock::time_point now) {
           std::max(std::min(window_, settings_.initial_bytes),
                    static_cast<std::size_t>(static_cast<double>(window_) * std::exp2(-halvings)));
       state_ = State::startup;
-      late_ = 0;
     }
     acked_at_ = first_sent_ = now;
   }
@@ -58,7 +59,7 @@ bool SendWindow::on_ack(const wire::Ack& ack, Clock::time_point now) {
   const auto news = ack.received_bytes - acked_;
   if (news == 0) return true;
   acked_ = ack.received_bytes;
-  if (state_ == State::startup && limited_)
+  if (state_ == State::startup && (limited_ || 2 * (sent_ - acked_ + news) > window_))
     set_window(static_cast<double>(window_) + static_cast<double>(news));
   const Mark* newest = nullptr;
   while (marks_count_ > 0 && marks_[mark_begin_].end <= acked_) {
@@ -91,25 +92,31 @@ void SendWindow::take_sample(const Mark& mark, Clock::time_point received, Clock
     if (mark.limited || rate > rate_) round_rate_ = std::max(round_rate_, rate);
   }
   rate_ = std::max(rate_, round_rate_);
-  watch_delay(round_trip);
+  watch_delay(round_trip, now);
 }
 
-/// Three late round trips in a row: in startup the doubling ends, and later the way has become
-/// slower. Neither waits for the round's end, which the queue would put off.
-void SendWindow::watch_delay(Clock::duration round_trip) {
-  const bool startup = state_ == State::startup;
-  const auto queue =
-      startup ? std::max(settings_.queue_target, base_ / 8) : 4 * settings_.queue_target;
-  late_ = round_trip > base_ + queue ? late_ + 1 : 0;
-  if (late_ < 3 || state_ == State::draining || cut_) return;
-  if (!startup) {
-    cut_ = settling_ = true;
-    forget_rate(speed_ > 0 ? speed_ : rate_ / 2);
-    round_end_ = sent_;
+/// Does not wait for the round's end, which a queue puts off. In startup a queue is what every
+/// packet of the round has met, even its first (HyStart, RFC 9406): the doubling ends. Later, only
+/// packets that are late one after the other for some time say that the way has become slower.
+void SendWindow::watch_delay(Clock::duration round_trip, Clock::time_point now) {
+  const auto target = settings_.queue_target;
+  if (state_ == State::startup) {
+    const auto queue = std::max(target, base_ / 16);
+    if (++round_samples_ < samples_enough || round_trip_min_ <= base_ + queue) return;
+    state_ = State::steady;
+    growth_ = 0;
+    late_since_ = now;
+    set_window(room(target));
+    return;
   }
-  state_ = State::steady;
-  late_ = growth_ = 0;
-  set_window(room(settings_.queue_target));
+  if (round_trip <= base_ + 4 * target || state_ == State::draining || cut_) late_since_ = now;
+  if (now - late_since_ < std::max(target, base_ / 4)) return;
+  round_end_ = sent_;
+  growth_ = 0;
+  forget_rate(speed_ > 0 ? speed_ : rate_ / 2);
+  if (heavy_++ > 0) return begin_drain(now);
+  cut_ = settling_ = true;
+  set_window(room(target));
 }
 
 /// What arrives just now, unlike the rate, which is what the way can do at best.
@@ -125,8 +132,7 @@ void SendWindow::measure_speed(Clock::time_point received) {
 void SendWindow::end_round(Clock::time_point now) {
   const auto queue = round_trip_min_ == unknown ? Clock::duration::zero() : round_trip_min_ - base_;
   if (state_ != State::draining) {
-    rates_[round_++ % rounds_kept] = round_rate_;
-    rate_ = *std::max_element(rates_.begin(), rates_.end());
+    remember_rate(now);
   }
   if (state_ == State::draining) {
     if (--drain_rounds_ == 0) end_drain(now);
@@ -144,6 +150,7 @@ void SendWindow::end_round(Clock::time_point now) {
   round_began_ = now;
   round_trip_min_ = unknown;
   round_rate_ = 0;
+  round_samples_ = 0;
   limited_ = cut_ = false;
 }
 
@@ -184,7 +191,7 @@ void SendWindow::begin_drain(Clock::time_point now) {
 void SendWindow::end_drain(Clock::time_point now) {
   state_ = State::steady;
   base_seen_ = now;
-  late_ = 0;
+  late_since_ = now;
   if (round_trip_min_ != unknown) {
     // A way that was found longer than we thought was starved until now: it may grow at once.
     growth_ = round_trip_min_ > base_ + settings_.queue_target ? 3 : 0;
@@ -194,10 +201,22 @@ void SendWindow::end_drain(Clock::time_point now) {
   set_window(room(settings_.queue_target));
 }
 
+/// The best of the last seconds: a round that was slowed by something else than the way (a
+/// program, a scheduler, another controller below us) must not make the window smaller, or the next
+/// round would be slower still.
+void SendWindow::remember_rate(Clock::time_point now) {
+  if (now - rate_since_ >= rate_slot) {
+    rate_since_ = now;
+    rates_[++rate_slot_ % rate_slots] = 0;
+  }
+  auto& slot = rates_[rate_slot_ % rate_slots];
+  slot = std::max(slot, round_rate_);
+  rate_ = *std::max_element(rates_.begin(), rates_.end());
+}
+
 void SendWindow::forget_rate(double now) {
   rates_.fill(0);
-  rates_[round_ % rounds_kept] = rate_ = now;
-  ++round_;
+  rates_[rate_slot_ % rate_slots] = rate_ = now;
 }
 
 /// What the way holds with so much of a queue.

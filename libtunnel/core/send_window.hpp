@@ -18,14 +18,14 @@ namespace tunnel::core {
 ///      ^------------- idle, or the way got much better -----'
 ///
 /// steady: window = rate x (base round trip + queue_target), the rate being the best of the last
-/// rounds, as delivered; a round without a queue lets it grow, faster each time; one with far too
+/// seconds, as delivered; a round without a queue lets it grow, faster each time; one with far too
 /// much of it makes the rate what arrives now. draining: less than the way holds, so that the true
 /// round trip shows. Otherwise our own standing queue would be taken for distance, and distance, or
 /// somebody else's queue, for ours.
 class SendWindow {
  public:
   struct Settings {
-    Clock::duration queue_target = std::chrono::milliseconds{8};
+    Clock::duration queue_target = std::chrono::milliseconds{10};
     std::size_t initial_bytes = 16 * 1024;
     std::size_t floor_bytes = 3000;  ///< two packets: less would stop and go
     std::size_t max_bytes = 64U << 20U;
@@ -69,15 +69,16 @@ class SendWindow {
     bool limited = false;
   };
   static constexpr std::size_t marks_max = 1024;
-  static constexpr std::size_t rounds_kept = 6;
+  static constexpr std::size_t rate_slots = 6;  ///< of half a second
 
   void take_sample(const Mark& mark, Clock::time_point received, Clock::time_point now);
-  void watch_delay(Clock::duration round_trip);
+  void watch_delay(Clock::duration round_trip, Clock::time_point now);
   void measure_speed(Clock::time_point received);
   void end_round(Clock::time_point now);
   void steer(Clock::duration queue);
   void begin_drain(Clock::time_point now);
   void end_drain(Clock::time_point now);
+  void remember_rate(Clock::time_point now);
   void forget_rate(double now);
   void set_window(double bytes);
   double room(Clock::duration beyond_base) const;
@@ -96,20 +97,22 @@ class SendWindow {
   Clock::time_point round_began_{};
   Clock::duration round_trip_min_{};  ///< of this round
   double round_rate_ = 0;
-  std::array<double, rounds_kept> rates_{};
-  std::size_t round_ = 0;
+  std::array<double, rate_slots> rates_{};
+  std::size_t rate_slot_ = 0;
+  Clock::time_point rate_since_{};
   double rate_ = 0;
 
   double speed_ = 0;  ///< what arrives just now; bytes per second, 0 while not known
   Clock::time_point speed_since_{};
   std::uint64_t speed_acked_ = 0;
 
-  Clock::duration base_;           ///< the round trip without a queue
-  Clock::time_point base_seen_{};  ///< when a packet took no longer than that
-  int late_ = 0;                   ///< round trips in a row that show a queue
-  int growth_ = 0;                 ///< rounds in a row without a queue
-  int heavy_ = 0;                  ///< rounds in a row with far too much of it
-  bool cut_ = false;               ///< in this round, because the way has become slower
+  Clock::duration base_;            ///< the round trip without a queue
+  Clock::time_point base_seen_{};   ///< when a packet took no longer than that
+  Clock::time_point late_since_{};  ///< no packet was in time since
+  int round_samples_ = 0;
+  int growth_ = 0;    ///< rounds in a row without a queue
+  int heavy_ = 0;     ///< rounds in a row with far too much of it
+  bool cut_ = false;  ///< in this round, because the way has become slower
   int drain_rounds_ = 0;
   bool settling_ = false;  ///< the window was changed, and the next round does not show it yet
 };

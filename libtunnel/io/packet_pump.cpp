@@ -247,6 +247,7 @@ Task<> PacketPump::read_tun() {
       tun_reader_waits_ = true;
       co_await tun_.async_wait(asio::posix::stream_descriptor::wait_read, use_tuple);
       tun_reader_waits_ = false;
+      if (const auto now = Clock::now(); acks_.may_ride(now)) queue_ack(now);
     }
     send();
   }
@@ -272,7 +273,7 @@ Task<> PacketPump::write_socket() {
 bool PacketPump::acknowledge_if_due(Clock::time_point now) {
   if (!acks_.has_news()) return false;
   if (acks_.due() <= now) {
-    sender_.queue(FrameType::ack, wire::encode_ack(acks_.take(now)));
+    queue_ack(now);
     return true;
   }
   if (!ack_timed_) {
@@ -280,6 +281,10 @@ bool PacketPump::acknowledge_if_due(Clock::time_point now) {
     ack_timer_.expires_at(acks_.due());
   }
   return false;
+}
+
+void PacketPump::queue_ack(Clock::time_point now) {
+  sender_.queue(FrameType::ack, wire::encode_ack(acks_.take(now)));
 }
 
 Task<> PacketPump::acknowledge() {

@@ -74,6 +74,7 @@ class PacketPump {
   /// Lets the sender go on. Call whenever something it may wait for has happened.
   void send();
   bool acknowledge_if_due(Clock::time_point now);
+  void queue_ack(Clock::time_point now);
   void say_bye();
 
   void on_watch(core::SessionWatch::Action action);

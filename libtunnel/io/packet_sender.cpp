@@ -29,6 +29,9 @@ constexpr std::size_t absorb_bytes_max = 512 * 1024;
 constexpr int absorb_packets_max = 256;
 /// Our own frames that wait to be sent: echo requests, alive, acknowledgements. More are dropped.
 constexpr std::size_t outbox_bytes_max = 4096;
+/// What flows that had nothing in the queue may send beyond the window: a keystroke does not wait
+/// for an acknowledgement.
+constexpr std::size_t overdraft_bytes = 2048;
 constexpr unsigned ipv4_version = 4;
 
 /// A super-packet of 64 KiB holds up a slow line for long: 6.5 ms at the upper bound. Below the
@@ -117,7 +120,12 @@ void PacketSender::fill(Clock::time_point now) {
 void PacketSender::fill_packets(std::size_t allowance, Clock::time_point now) {
   const auto begin = tx_end_;
   if (!queue_.empty() || allowance == 0) absorb(now);
-  while (tx_end_ < batch_bytes && tx_end_ - begin < allowance) {
+  const auto may_send = [&] {
+    const auto filled = tx_end_ - begin;
+    return filled < allowance || (queue_.is_next_new() && filled < allowance + overdraft_bytes &&
+                                  window_.bytes_in_flight() < window_.window() + overdraft_bytes);
+  };
+  while (tx_end_ < batch_bytes && may_send()) {
     const auto payload =
         std::span{tx_}.subspan(tx_end_ + wire::header_bytes, wire::packet_payload_bytes_max);
     std::size_t bytes = 0;
