@@ -15,8 +15,6 @@ from .process import LabError, run
 from .services import Services
 from .topology import LAPTOP_PORT, Topology
 
-SSHD_DIR = Path("/run/sshd")  # sshd refuses to start without it
-
 
 class Lab:
     """One lab by name ($RDV_LAB, or "rdvlab"): namespaces NAME-HOST, files in /run/NAME.
@@ -81,9 +79,6 @@ class Lab:
     def _make(self) -> None:
         self.root.mkdir(exist_ok=True)
         people.add(self._made)
-        if not SSHD_DIR.exists():
-            SSHD_DIR.mkdir(mode=0o755)
-            (self.root / "made-sshd-dir").touch()
         for host in self.hosts.values():
             host.directory.mkdir()
         home = self.root / "home"
@@ -98,8 +93,6 @@ class Lab:
             return
         network.take_away(self.name)
         people.remove(self._made)
-        if (self.root / "made-sshd-dir").exists() and SSHD_DIR.exists():
-            SSHD_DIR.rmdir()
         if self.root.exists():
             shutil.rmtree(self.root)
 

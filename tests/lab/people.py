@@ -1,4 +1,4 @@
-"""The users and groups the daemons run as; made when missing, and removed again if they were made here."""
+"""The users and groups the daemons run as, and sshd's directory; made when missing, and removed again if made here."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ GROUPS = ["rdv-admin", "rdv-operator"]
 DAEMON_USERS = ["rdv", "rdv-tundev", "rdv-netd"]
 PERSON = "rdvlab"  # who types the commands: in both groups; also the login on the customer's hosts
 OUTSIDER = "nobody"  # in none of the groups
+SSHD_DIR = Path("/run/sshd")  # sshd refuses to start without it, and later every login
 
 
 # udev leaves /dev/net/tun at 0666, a container often at 0600: the host gets a node of its own as udev makes it. `ip netns exec`
@@ -79,8 +80,11 @@ def _alone(made_file: Path) -> Iterator[None]:
 
 
 def add(made_file: Path) -> None:
-    """Makes what is missing and notes it in `made_file`, one `user NAME` or `group NAME` per line."""
+    """Makes what is missing and notes it in `made_file`: `user NAME`, `group NAME` or `directory PATH` in each line."""
     with _alone(made_file), made_file.open("a") as made:
+        if not SSHD_DIR.exists():
+            SSHD_DIR.mkdir(mode=0o755)
+            made.write(f"directory {SSHD_DIR}\n")
         for group in GROUPS:
             if not _has(grp.getgrnam, group):
                 run(["groupadd", "--system", group])
@@ -118,6 +122,6 @@ def _remove(made_file: Path) -> None:
             heir.write(made)
         return
     entries = [line.split() for line in made.splitlines()]
-    for kind, command in (("user", "userdel"), ("group", "groupdel")):
+    for kind, command in (("user", "userdel"), ("group", "groupdel"), ("directory", "rmdir")):
         for name in [n for k, n in entries if k == kind]:
             run([command, name], check=False)
