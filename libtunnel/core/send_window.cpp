@@ -10,7 +10,7 @@ namespace tunnel::core {
 namespace {
 
 constexpr Clock::duration unknown = Clock::duration::max() / 4;  // sums of it stay in range
-constexpr Clock::duration speed_over = std::chrono::milliseconds{30};
+constexpr Clock::duration speed_over = std::chrono::milliseconds{50};
 constexpr Clock::duration rate_slot = std::chrono::milliseconds{500};
 constexpr int samples_enough = 4;
 
@@ -61,6 +61,11 @@ bool SendWindow::on_ack(const wire::Ack& ack, Clock::time_point now) {
   acked_ = ack.received_bytes;
   if (state_ == State::startup && (limited_ || 2 * (sent_ - acked_ + news) > window_))
     set_window(static_cast<double>(window_) + static_cast<double>(news));
+  // After a drain the way fills again about as fast as it carries: all at once would be a queue.
+  if (refill_ > 0) {
+    set_window(std::min(refill_, static_cast<double>(window_) + static_cast<double>(news) / 3));
+    if (static_cast<double>(window_) >= refill_) refill_ = 0;
+  }
   const Mark* newest = nullptr;
   while (marks_count_ > 0 && marks_[mark_begin_].end <= acked_) {
     newest = &marks_[mark_begin_];
@@ -112,6 +117,7 @@ void SendWindow::watch_delay(Clock::duration round_trip, Clock::time_point now) 
   if (round_trip <= base_ + 4 * target || state_ == State::draining || cut_) late_since_ = now;
   if (now - late_since_ < std::max(target, base_ / 4)) return;
   round_end_ = sent_;
+  refill_ = 0;
   growth_ = 0;
   forget_rate(speed_ > 0 ? speed_ : rate_ / 2);
   if (heavy_++ > 0) return begin_drain(now);
@@ -119,12 +125,15 @@ void SendWindow::watch_delay(Clock::duration round_trip, Clock::time_point now) 
   set_window(room(target));
 }
 
-/// What arrives just now, unlike the rate, which is what the way can do at best.
+/// What arrives just now, unlike the rate, which is what the way can do at best: the better of the
+/// last two stretches, since one may be a pause.
 void SendWindow::measure_speed(Clock::time_point received) {
   const auto elapsed = received - speed_since_;
-  if (elapsed < speed_over) return;
-  speed_ =
-      elapsed < 8 * speed_over ? static_cast<double>(acked_ - speed_acked_) / seconds(elapsed) : 0;
+  const auto stretch = std::max(speed_over, base_ / 2);
+  if (elapsed < stretch) return;
+  const auto speed = static_cast<double>(acked_ - speed_acked_) / seconds(elapsed);
+  speed_ = std::max(speed, speed_before_);
+  speed_before_ = speed;
   speed_since_ = received;
   speed_acked_ = acked_;
 }
@@ -138,6 +147,8 @@ void SendWindow::end_round(Clock::time_point now) {
     if (--drain_rounds_ == 0) end_drain(now);
   } else if (std::exchange(settling_, false)) {
     // What this round saw was still the window before.
+  } else if (refill_ > 0) {
+    // On its way already.
   } else if (state_ == State::steady && limited_) {
     steer(queue);
     settling_ = true;
@@ -182,6 +193,7 @@ void SendWindow::steer(Clock::duration queue) {
 /// it is.
 void SendWindow::begin_drain(Clock::time_point now) {
   state_ = State::draining;
+  refill_ = 0;
   drain_rounds_ = 2;
   base_seen_ = now;
   const auto way = rate_ * seconds(base_);
@@ -198,7 +210,7 @@ void SendWindow::end_drain(Clock::time_point now) {
     base_ = round_trip_min_;
   }
   heavy_ = 0;
-  set_window(room(settings_.queue_target));
+  refill_ = std::floor(room(settings_.queue_target));
 }
 
 /// The best of the last seconds: a round that was slowed by something else than the way (a

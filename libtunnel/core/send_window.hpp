@@ -25,7 +25,7 @@ namespace tunnel::core {
 class SendWindow {
  public:
   struct Settings {
-    Clock::duration queue_target = std::chrono::milliseconds{10};
+    Clock::duration queue_target = std::chrono::milliseconds{9};
     std::size_t initial_bytes = 16 * 1024;
     std::size_t floor_bytes = 3000;  ///< two packets: less would stop and go
     std::size_t max_bytes = 64U << 20U;
@@ -102,6 +102,9 @@ class SendWindow {
   Clock::time_point rate_since_{};
   double rate_ = 0;
 
+  double refill_ = 0;  ///< where the window goes to after a drain; 0: nowhere
+
+  double speed_before_ = 0;
   double speed_ = 0;  ///< what arrives just now; bytes per second, 0 while not known
   Clock::time_point speed_since_{};
   std::uint64_t speed_acked_ = 0;
