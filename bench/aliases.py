@@ -45,6 +45,8 @@ def lay(lab: Lab) -> None:
     for host in ("rdv", "master", "onsite"):
         forward_and_stay_silent(lab[host])
     lab["rdv"].run("sysctl", "-qw", "net.ipv4.conf.default.forwarding=1")  # what a peer's server makes there, routes
+    # Without it a way that is down would lead into the session, and be taken for one that is up.
+    lab["master"].run("ip", "route", "add", "unreachable", EVERY, "table", "1")
     lab["master"].run("nft", "-f", "-", stdin=NFT_MASTER)
     lab["onsite"].run("nft", "-f", "-", stdin=NFT_ONSITE)
 

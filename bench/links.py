@@ -62,3 +62,12 @@ def wait_idle(lab: Lab, place: Place, target: str, rtt_ms: float) -> None:
         return all(ms is not None and ms < rtt_ms + IDLE_SLACK_MS for ms in times)
 
     until(f"an idle path to {target}", idle, IDLE_AGAIN_S, 0.2)
+
+
+def drain(lab: Lab, place: Place, rate_mbit: float, target: str, rtt_ms: float) -> None:
+    """Lets what a tunnel has buffered out at once: at 1 Mbit/s that would take a minute. Then the cable is slow again."""
+    lab.emulate(place.router, **{place.direction: {"rate_mbit": 0}})
+    try:
+        wait_idle(lab, place, target, rtt_ms)
+    finally:
+        lab.emulate(place.router, **{place.direction: {"rate_mbit": rate_mbit}})

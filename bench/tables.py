@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from . import load_tables
 from .cells import SUBJECTS, cell, conditions, median, table
 from .results import Results
 
@@ -152,6 +153,7 @@ def summary(results: Results) -> str:
     for words, key, unit, digits in wanted:
         if found := results.find(*key):
             rows.append([words, f"{cell(found, digits, unit)}"])
+    rows += load_tables.summary_rows(results)
     return table(["median (smallest to largest)", ""], rows) if rows else ""
 
 
@@ -161,6 +163,10 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "udp": udp,
     "cpu": cpu,
     "latency": latency,
+    "load-10": load_tables.fast,
+    "load-1": load_tables.slow,
+    "load-thin": load_tables.thin,
+    "load-loss": load_tables.loss,
     "open": opening,
     "memory": memory,
     "relay": relay,

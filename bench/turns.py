@@ -35,6 +35,12 @@ def groups(rdv: S, others: Sequence[S], number: int) -> list[list[S]]:
     return found
 
 
+def _short(measured: tuple[str, dict[str, float]]) -> str:
+    """The first two figures of a subject, for who watches."""
+    name, figures = measured
+    return " ".join([name, *(f"{value:.4g}" for value in list(figures.values())[:2])])
+
+
 class Taken:
     """What one case gave: `alone[subject][metric]`, and `pairs[subject][metric]` as (rdv, subject) of the same group."""
 
@@ -75,6 +81,5 @@ def take(
                     if subject is rdv and taken.failures["rdv"] >= FAILURES_MAX:
                         raise
             taken.add(measured)
-            said = ", ".join(f"{name} {next(iter(figures.values())):.4g}" for name, figures in measured.items())
-            progress(f"{label} {number + 1}/{rounds}: {said}")
+            progress(f"{label} {number + 1}/{rounds}: " + ", ".join(map(_short, measured.items())))
     return taken
