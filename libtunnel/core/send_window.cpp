@@ -12,6 +12,8 @@ namespace {
 constexpr Clock::duration unknown = Clock::duration::max() / 4;  // sums of it stay in range
 constexpr Clock::duration speed_over = std::chrono::milliseconds{50};
 constexpr Clock::duration rate_slot = std::chrono::milliseconds{500};
+constexpr double two_packets_bytes = 2 * 1514;
+constexpr double two_packets_max = 0.025;  ///< seconds: at 1 Mbit/s
 constexpr int samples_enough = 4;
 
 double seconds(Clock::duration time) {
@@ -28,6 +30,13 @@ SendWindow::SendWindow(Settings settings)
 
 Clock::duration SendWindow::base_round_trip() const {
   return base_ == unknown ? Clock::duration::zero() : base_;
+}
+
+/// Two packets at least: on a slow line one is longer than the target.
+Clock::duration SendWindow::queue_target() const {
+  const auto two_packets = rate_ > 0 ? std::min(two_packets_max, two_packets_bytes / rate_) : 0;
+  return std::max(settings_.queue_target, std::chrono::duration_cast<Clock::duration>(
+                                              std::chrono::duration<double>{two_packets}));
 }
 
 void SendWindow::on_sent(std::size_t bytes, Clock::time_point now) {
@@ -84,7 +93,7 @@ bool SendWindow::on_ack(const wire::Ack& ack, Clock::time_point now) {
 void SendWindow::take_sample(const Mark& mark, Clock::time_point received, Clock::time_point now) {
   const auto round_trip = received - mark.sent;
   round_trip_min_ = std::min(round_trip_min_, round_trip);
-  if (base_ == unknown || round_trip <= base_ + settings_.queue_target / 8) base_seen_ = now;
+  if (base_ == unknown || round_trip <= base_ + queue_target() / 8) base_seen_ = now;
   base_ = std::min(base_, round_trip);
 
   // Delivery rate as in BBR (draft-cheng-iccrg-delivery-rate-estimation-02, 2.2): over the longer
@@ -104,9 +113,9 @@ void SendWindow::take_sample(const Mark& mark, Clock::time_point received, Clock
 /// packet of the round has met, even its first (HyStart, RFC 9406): the doubling ends. Later, only
 /// packets that are late one after the other for some time say that the way has become slower.
 void SendWindow::watch_delay(Clock::duration round_trip, Clock::time_point now) {
-  const auto target = settings_.queue_target;
+  const auto target = queue_target();
   if (state_ == State::startup) {
-    const auto queue = std::max(target, base_ / 16);
+    const auto queue = std::max(settings_.queue_target, base_ / 16);
     if (++round_samples_ < samples_enough || round_trip_min_ <= base_ + queue) return;
     state_ = State::steady;
     growth_ = 0;
@@ -167,7 +176,7 @@ void SendWindow::end_round(Clock::time_point now) {
 
 /// The window for the next round, from the least queue that stood in this one.
 void SendWindow::steer(Clock::duration queue) {
-  const auto target = settings_.queue_target;
+  const auto target = queue_target();
   const auto window = static_cast<double>(window_);
   if (queue > 2 * target) {
     ++heavy_;
@@ -206,11 +215,11 @@ void SendWindow::end_drain(Clock::time_point now) {
   late_since_ = now;
   if (round_trip_min_ != unknown) {
     // A way that was found longer than we thought was starved until now: it may grow at once.
-    growth_ = round_trip_min_ > base_ + settings_.queue_target ? 3 : 0;
+    growth_ = round_trip_min_ > base_ + queue_target() ? 3 : 0;
     base_ = round_trip_min_;
   }
   heavy_ = 0;
-  refill_ = std::floor(room(settings_.queue_target));
+  refill_ = std::floor(room(queue_target()));
 }
 
 /// The best of the last seconds: a round that was slowed by something else than the way (a

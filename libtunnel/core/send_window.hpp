@@ -71,6 +71,7 @@ class SendWindow {
   static constexpr std::size_t marks_max = 1024;
   static constexpr std::size_t rate_slots = 6;  ///< of half a second
 
+  Clock::duration queue_target() const;
   void take_sample(const Mark& mark, Clock::time_point received, Clock::time_point now);
   void watch_delay(Clock::duration round_trip, Clock::time_point now);
   void measure_speed(Clock::time_point received);
