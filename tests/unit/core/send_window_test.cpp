@@ -120,8 +120,8 @@ BOOST_DATA_TEST_CASE(a_way_is_full_and_no_queue_stands_on_it,
                               << ", waits p50 " << way.wait_ms(0.5) << " p95 " << way.wait_ms(0.95)
                               << " p99 " << way.wait_ms(0.99) << " ms");
   BOOST_TEST(way.share(30s) > 0.93);
-  BOOST_TEST(way.wait_ms(0.5) < std::max(16.0, 3 * packet_ms));
-  BOOST_TEST(way.wait_ms(0.95) < std::max(30.0, 5 * packet_ms));
+  BOOST_TEST(way.wait_ms(0.5) < std::max(20.0, 3 * packet_ms));
+  BOOST_TEST(way.wait_ms(0.95) < std::max(35.0, 5 * packet_ms));
 }
 
 BOOST_DATA_TEST_CASE(the_start_is_quick_and_does_not_overshoot_by_much,
