@@ -113,7 +113,7 @@ def _run_of(arguments: argparse.Namespace) -> Run:
 
 def _measure(run: Run, names: list[str]) -> None:
     """Each benchmark in turn; one that fails is told and does not keep the others from being measured."""
-    lab, failed = run.lab, []
+    lab = run.lab
     if lab.is_up:
         raise LabError(f"a lab {lab.name} is up already: take it down with scripts/lab down, or choose another RDV_LAB")
     try:
@@ -125,18 +125,15 @@ def _measure(run: Run, names: list[str]) -> None:
         run.start_peers()
         for name in names or BENCHMARKS:
             progress(name)
-            try:
+            with run.attempt(name):
                 BENCHMARKS[name](run)
-            except (LabError, subprocess.SubprocessError) as error:
-                progress(f"{name} failed: {error}")
-                failed.append(name)
     finally:
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         lab.down()
         run.clean_up()
-    if failed:
-        raise LabError(f"not measured whole: {', '.join(failed)}")
+    if run.failed:
+        raise LabError(f"not measured whole: {', '.join(run.failed)}")
 
 
 def main() -> int:

@@ -33,17 +33,18 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return ordered[max(1, math.ceil(len(ordered) * percent / 100)) - 1]
 
 
-MEASURED = ("CMakeLists.txt", "cmake", "dbus", "libtunnel", "proto", "rdv-server", "tundev")  # what programs are made of
+MEASURED = ("CMakeLists.txt", "cmake", "dbus", "libtunnel", "rdv-server", "tundev")  # what programs are made of
 
 
 @cache
 def version() -> str:
-    """The commit that is checked out; "-dirty" when sources differ from it. "" outside a git tree."""
+    """The last commit that changed what programs are made of; "-dirty" when these differ from it. "" outside a git tree."""
 
     def git(*argv: str) -> str:
-        return subprocess.run(["git", "-C", str(REPO), *argv], capture_output=True, text=True, check=False).stdout.strip()
+        command = ["git", "-C", str(REPO), *argv, "--", *MEASURED]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
-    return git("rev-parse", "--short", "HEAD") + ("-dirty" if git("status", "--porcelain", "--", *MEASURED) else "")
+    return git("log", "-1", "--format=%h") + ("-dirty" if git("status", "--porcelain") else "")
 
 
 def cpu_model() -> str:

@@ -119,7 +119,7 @@ class Typist:
     def __init__(self, run: Run, subject: Subject) -> None:
         laptop = run.lab["laptop"]
         options = ("-F", laptop.directory / "ssh_config", "-p", subject.port(SSH_PORT), "-o", "HostKeyAlias=camera", "-o", "LogLevel=ERROR")
-        argv = ("python3", PROBES / "keys.py", *options, subject.target)
+        argv = (*links.PUNCTUAL, "python3", PROBES / "keys.py", *options, subject.target)
         self._keys = laptop.popen(*argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         if self._keys.stdout.readline() != "ready\n":
             self.end()
@@ -132,8 +132,13 @@ class Typist:
         return json.loads(line) if line else []
 
     def end(self) -> None:
-        self._keys.terminate()
-        self._keys.communicate()
+        self._keys.stdin.close()
+        try:
+            self._keys.wait(15)
+        except subprocess.TimeoutExpired:
+            self._keys.kill()
+            self._keys.wait()
+        self._keys.stdout.close()
 
 
 class Probe(threading.Thread):
@@ -162,7 +167,8 @@ class Probe(threading.Thread):
 
 def _thin(run: Run, subject: Subject, seconds: float) -> list[float | None]:
     interval = 0.02
-    argv = ("python3", PROBES / "thin.py", subject.target, ECHO_PORT, round(seconds / interval), interval, 200)
+    probe = (*links.PUNCTUAL, "python3", PROBES / "thin.py")
+    argv = (*probe, subject.target, ECHO_PORT, round(seconds / interval), interval, 200)
     return json.loads(run.lab["laptop"].run(*argv, seconds=seconds + 30).stdout)
 
 
@@ -245,17 +251,24 @@ def measure_loss(run: Run, subject: Subject, case: Case) -> dict[str, float]:
 def run(run: Run) -> None:
     report = run.report("load")
     for name, case in cases().items():
-        peers = LOSS_PEERS if case.loss else PEERS
-        able = [subjects.plain_of(), *(subjects.of_peer(p) for p in run.peers if p.name in peers)]
+        wanted = LOSS_PEERS if case.loss else PEERS
+        able = [subjects.plain_of(), *(subjects.of_peer(peer) for peer in run.peers if peer.name in wanted)]
         skipped = run.quick and not run.cases and name not in QUICK
-        if skipped or not run.wanted("load", name, {"rdv", *(other.name for other in able)}):
-            continue
-        # A session of its own for each case: what rdv learnt of one path must not help or hinder on the next.
-        with links.cable(run.lab, case.place, case.rate_mbit, case.rtt_ms, case.loss), run.ways() as (rdv, _):
-            one = measure_loss if case.loss else measure
-            taken = turns.take(report, f"load {name}", rdv, able, run.pairs, lambda s, c=case, o=one: o(run, s, c))
-        _say(report, name, taken)
-        run.done()
+        if not skipped and run.wanted("load", name, {"rdv", *(other.name for other in able)}):
+            with run.attempt(f"load {name}"):
+                _case(run, report, name, case, able)
+
+
+def _case(run: Run, report: Report, name: str, case: Case, able: list[Subject]) -> None:
+    """In a session of its own: what rdv learnt of one path must neither help nor hinder it on the next."""
+
+    def one(subject: Subject) -> dict[str, float]:
+        return measure_loss(run, subject, case) if case.loss else measure(run, subject, case)
+
+    with links.cable(run.lab, case.place, case.rate_mbit, case.rtt_ms, case.loss), run.ways() as (rdv, _):
+        taken = turns.take(report, f"load {name}", rdv, able, run.pairs, one)
+    _say(report, name, taken)
+    run.done()
 
 
 def _say(report: Report, case: str, taken: turns.Taken) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from lab.lab import Lab
+from lab.process import LabError
 
 from . import peers, subjects
 from .figures import Report, progress, version
@@ -31,6 +33,7 @@ class Run:
     results: Results | None = None
     resume: bool = False
     peers: list[Peer] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
 
     def start_peers(self) -> None:
         """Those that were asked for; the lab must be up."""
@@ -52,6 +55,16 @@ class Run:
             progress(f"{bench} {case}: kept already")
             return False
         return True
+
+    @contextmanager
+    def attempt(self, label: str) -> Iterator[None]:
+        """What fails in here is told, and the next thing is measured; daemons that ended are started anew."""
+        try:
+            yield
+        except (LabError, subprocess.SubprocessError) as error:
+            progress(f"{label} failed: {error}")
+            self.failed.append(label)
+            self.lab.up()
 
     def report(self, bench: str) -> Report:
         return Report(bench, self.results)

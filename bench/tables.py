@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from . import load_tables
 from .cells import SUBJECTS, cell, conditions, median, table
 from .results import Results
+from .targets import targets
 
 TCP = {
     "down-1": "camera to laptop, 1 stream",
@@ -159,6 +160,7 @@ def summary(results: Results) -> str:
 
 TABLES: dict[str, Callable[[Results], str]] = {
     "summary": summary,
+    "targets": targets,
     "throughput": throughput,
     "udp": udp,
     "cpu": cpu,

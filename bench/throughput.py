@@ -86,21 +86,25 @@ def measure(lab: Lab, subject: Subject, seconds: int, options: list[str]) -> dic
 
 def run(run: Run) -> None:
     report = run.report("throughput")
+    for case, options in CASES.items():
+        kind = "udp" if "-u" in options else "tcp"
+        names = {"rdv", "plain", *(peer.name for peer in run.peers if kind in peer.carries)}
+        if run.wanted("throughput", case, names):
+            with run.attempt(f"throughput {case}"):
+                _case(run, report, case, options, names)
+
+
+def _case(run: Run, report: Report, case: str, options: list[str], names: set[str]) -> None:
+    def one(subject: Subject) -> dict[str, float]:
+        return measure(run.lab, subject, run.seconds, options)
+
     with run.ways() as (rdv, others):
-        for case, options in CASES.items():
-            kind = "udp" if "-u" in options else "tcp"
-            able = [other for other in others if kind in other.carries]
-            if not run.wanted("throughput", case, {"rdv", *(other.name for other in able)}):
-                continue
-            for subject in (rdv, *able):
-                measure(run.lab, subject, WARM_UP_S, options)
-
-            def one(subject: Subject, options: list[str] = options) -> dict[str, float]:
-                return measure(run.lab, subject, run.seconds, options)
-
-            taken = turns.take(report, f"throughput {case}", rdv, able, run.pairs, one)
-            say(report, case, taken, " ".join(iperf(run.seconds, options)))
-            run.done()
+        able = [other for other in others if other.name in names]
+        for subject in (rdv, *able):
+            measure(run.lab, subject, WARM_UP_S, options)
+        taken = turns.take(report, f"throughput {case}", rdv, able, run.pairs, one)
+    say(report, case, taken, " ".join(iperf(run.seconds, options)))
+    run.done()
 
 
 def say(report: Report, case: str, taken: turns.Taken, command: str) -> None:
