@@ -119,17 +119,18 @@ void SendWindow::watch_delay(Clock::duration round_trip, Clock::time_point now) 
     if (++round_samples_ < samples_enough || round_trip_min_ <= base_ + queue) return;
     state_ = State::steady;
     growth_ = 0;
-    late_since_ = now;
+    late_since_.reset();
     set_window(room(target));
     return;
   }
-  if (round_trip <= base_ + 4 * target || state_ == State::draining || cut_) late_since_ = now;
-  if (now - late_since_ < std::max(target, base_ / 4)) return;
+  const bool late = round_trip > base_ + 4 * target && state_ != State::draining && !cut_;
+  if (!late || !late_since_) late_since_ = late ? std::optional{now} : std::nullopt;
+  if (!late || now - *late_since_ < std::max(target, base_ / 4)) return;
   round_end_ = sent_;
   refill_ = 0;
   growth_ = 0;
   forget_rate(speed_ > 0 ? speed_ : rate_ / 2);
-  if (heavy_++ > 0) return begin_drain(now);
+  if (++heavy_ > 1) return begin_drain(now);
   cut_ = settling_ = true;
   set_window(room(target));
 }
@@ -161,7 +162,7 @@ void SendWindow::end_round(Clock::time_point now) {
   } else if (state_ == State::steady && limited_) {
     steer(queue);
     settling_ = true;
-    if (now - base_seen_ > settings_.base_life || heavy_ >= 2) begin_drain(now);
+    if (now - base_seen_ > settings_.base_life || heavy_ >= 3) begin_drain(now);
   } else if (now - base_seen_ > settings_.base_life) {
     base_ = round_trip_min_;  // nothing of ours stands on the way: this is what it is now
     base_seen_ = now;
@@ -179,8 +180,8 @@ void SendWindow::steer(Clock::duration queue) {
   const auto target = queue_target();
   const auto window = static_cast<double>(window_);
   if (queue > 2 * target) {
-    ++heavy_;
     growth_ = 0;
+    if (heavy_++ == 0) return;  // one round may have been held up by a loss
     forget_rate(round_rate_ > 0 ? round_rate_ : rate_ / 2);
     set_window(room(target));
     return;
@@ -212,7 +213,7 @@ void SendWindow::begin_drain(Clock::time_point now) {
 void SendWindow::end_drain(Clock::time_point now) {
   state_ = State::steady;
   base_seen_ = now;
-  late_since_ = now;
+  late_since_.reset();
   if (round_trip_min_ != unknown) {
     // A way that was found longer than we thought was starved until now: it may grow at once.
     growth_ = round_trip_min_ > base_ + queue_target() ? 3 : 0;

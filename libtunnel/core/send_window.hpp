@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 namespace tunnel::core {
 
@@ -110,9 +111,9 @@ class SendWindow {
   Clock::time_point speed_since_{};
   std::uint64_t speed_acked_ = 0;
 
-  Clock::duration base_;            ///< the round trip without a queue
-  Clock::time_point base_seen_{};   ///< when a packet took no longer than that
-  Clock::time_point late_since_{};  ///< no packet was in time since
+  Clock::duration base_;                         ///< the round trip without a queue
+  Clock::time_point base_seen_{};                ///< when a packet took no longer than that
+  std::optional<Clock::time_point> late_since_;  ///< no packet was in time since
   int round_samples_ = 0;
   int growth_ = 0;    ///< rounds in a row without a queue
   int heavy_ = 0;     ///< rounds in a row with far too much of it

@@ -41,14 +41,14 @@ constexpr double super_packets_until = 40e6 / 8;
 constexpr auto offloads_every = 50ms;
 
 /// CoDel's target and interval for a way of this length and rate (bytes per second; 0: not known):
-/// a flow needs a part of its round trip, and a few packets, as a queue to fill the way (RFC
+/// a flow needs half its round trip, and a few packets, as a queue to fill the way (RFC
 /// 8289, 4.2 to 4.4), and its queue is nobody else's.
 core::Codel::Settings codel_for(Clock::duration round_trip, double rate) {
   constexpr double few_packets_bytes = 4 * 1514;
   const auto few_packets = std::chrono::duration_cast<Clock::duration>(
       std::chrono::duration<double>{rate > 0 ? std::min(0.1, few_packets_bytes / rate) : 0});
-  return {.target = std::max<Clock::duration>({15ms, round_trip / 4, few_packets}),
-          .interval = std::max<Clock::duration>(100ms, round_trip * 3 / 2)};
+  return {.target = std::max<Clock::duration>({15ms, round_trip / 2, few_packets}),
+          .interval = std::max<Clock::duration>(100ms, 2 * round_trip)};
 }
 
 }  // namespace
