@@ -52,7 +52,10 @@ LegEnd protocol(error_code why) {
 
 DataLeg::DataLeg(tcp::socket connected, const crypto::TlsContext& outer,
                  const crypto::TlsContext& inner, Plan plan)
-    : outer_{std::move(connected), outer},
+    : DataLeg{TlsSocket{std::move(connected), outer}, inner, std::move(plan)} {}
+
+DataLeg::DataLeg(TlsSocket outer, const crypto::TlsContext& inner, Plan plan)
+    : outer_{std::move(outer)},
       inner_{on_memory(inner)},
       plan_{std::move(plan)},
       handoff_{{.grant_hash = plan_.confirm.grant_hash, .peer_role = plan_.peer_role}} {

@@ -31,6 +31,9 @@ class DataLeg {
   DataLeg(tcp::socket connected, const crypto::TlsContext& outer, const crypto::TlsContext& inner,
           Plan plan);
 
+  /// @param outer  its handshake may be over already
+  DataLeg(TlsSocket outer, const crypto::TlsContext& inner, Plan plan);
+
   /// Attach, inner handshake, Confirm both ways, Switch both ways. No deadline of its own: the
   /// caller races it.
   /// @return nothing when packets may flow over inner() on socket(); otherwise why not, and the leg

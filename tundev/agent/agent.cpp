@@ -115,7 +115,8 @@ Task<tunnel::io::LegEnd> Agent::run_runner(const core::StartSession& start) {
                            .server = uplink_->server_address(),
                            .interface = config_.onsite.interface,
                            .clock_offset = uplink_->clock_offset(),
-                           .check_dates = uplink_->clock_is_good()};
+                           .check_dates = uplink_->clock_is_good(),
+                           .early = std::exchange(early_leg_, std::nullopt)};
   const auto running = [this, start](Clock::duration echo) { on_running(start, echo); };
   std::string failure;
   try {

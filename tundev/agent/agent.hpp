@@ -125,6 +125,7 @@ class Agent {
   void on(const tunnel::core::DropConnection& action);
   void on(const tunnel::core::SessionOffered& action);
 
+  void begin_leg();
   void on_running(const tunnel::core::StartSession& start, Clock::duration echo);
   void conclude(std::uint64_t id);
   Record* record(std::uint64_t id);
@@ -154,6 +155,7 @@ class Agent {
 
   std::list<Record> records_;  ///< at most the running one and its successor
   std::optional<tunnel::core::StartSession> to_start_;
+  std::optional<EarlyLeg> early_leg_;  ///< for the session that is being opened
   std::optional<SessionRunner> runner_;
   std::vector<PendingList> lists_;
   std::optional<PendingEnrolment> enrolment_;

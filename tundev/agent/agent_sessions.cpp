@@ -74,6 +74,7 @@ std::uint64_t Agent::open(const std::string& onsite, const OpenOptions& options,
                       .since = server_now(),
                       .asked = Clock::now()});
   log::info("a session was asked for", {log::onsite(name->str())});
+  begin_leg();
   apply(control_->open(
       id,
       {.onsite = *name, .mode = wire::Mode::l3, .seconds = options.seconds, .wait = options.wait},
@@ -117,10 +118,19 @@ void Agent::on(const core::SessionOffered& action) {
                       .since = server_now(),
                       .asked = Clock::now()});
   log::info("a session was offered", {log::master(action.master.str())});
+  begin_leg();
   events_.session_changed(action.id, "opening", {{"peer", action.master.str()}});
 }
 
+/// The way to the server is made while it asks the other end.
+void Agent::begin_leg() {
+  early_leg_.reset();
+  if (uplink_ && uplink_->is_online())
+    early_leg_.emplace(*identity_, uplink_->server_address(), uplink_->clock_is_good(), executor_);
+}
+
 void Agent::on(const core::SessionWaits& action) {
+  early_leg_.reset();
   events_.session_changed(
       action.id, "waiting",
       {{"reason", std::string{to_string(action.why.code)}},
@@ -178,6 +188,7 @@ void Agent::end_session(CloseCode code, std::string_view text, bool at_once) {
 
 /// The kernel is as before, or was never touched: now people may know.
 void Agent::conclude(std::uint64_t id) {
+  if (!control_ || !control_->session()) early_leg_.reset();
   const auto found = std::ranges::find(records_, id, &Record::id);
   if (found == records_.end()) return;
   Record over = *found;

@@ -68,14 +68,27 @@ Task<> SessionRunner::clean_up() {
                {log::session(plan_.start.grant.session), log::reason(failure->text)});
 }
 
-Task<> SessionRunner::make_leg() {
-  using namespace asio::experimental::awaitable_operators;
+/// @return false: given up
+Task<bool> SessionRunner::connect() {
+  if (plan_.early) {
+    if (auto early = co_await plan_.early->take()) {
+      leg_.emplace(std::move(*early), inner_, leg_plan());
+      co_return true;
+    }
+  }
   auto dialled = co_await dial(plan_.server);
   if (const auto* failure = std::get_if<DialFailure>(&dialled)) {
     give_up(CloseCode::network, "cannot reach the RDV server: " + failure->why);
-    co_return;
+    co_return false;
   }
   leg_.emplace(std::move(std::get<tcp::socket>(dialled)), outer_, inner_, leg_plan());
+  co_return true;
+}
+
+Task<> SessionRunner::make_leg() {
+  using namespace asio::experimental::awaitable_operators;
+  const bool connected = co_await connect();
+  if (!connected) co_return;
   const auto first = co_await (leg_->establish() || sleep_for(wire::confirm_timeout));
   if (first.index() == 1)
     give_up(CloseCode::peer_lost, "the other device did not come to the meeting point");

@@ -1,4 +1,5 @@
 #pragma once
+#include "agent/early_leg.hpp"
 #include "agent/identity.hpp"
 #include "agent/netd_client.hpp"
 #include "agent/wakeup.hpp"
@@ -22,6 +23,7 @@ class SessionRunner {
     std::string interface;                   ///< onsite: the customer's LAN port
     tunnel::Clock::duration clock_offset{};  ///< the server's time less ours
     bool check_dates = true;                 ///< false: our clock is wrong
+    std::optional<EarlyLeg> early;           ///< begun before the grant came
   };
   using OnRunning = tunnel::io::PacketPump::OnRunning;
 
@@ -43,6 +45,7 @@ class SessionRunner {
 
  private:
   Task<> make_leg();
+  Task<bool> connect();
   Task<> make_network();
   Task<> stopped() { return stop_.wait(); }
   void give_up(wire::CloseCode code, std::string text);
