@@ -75,15 +75,15 @@ BOOST_AUTO_TEST_CASE(only_a_masters_netd_touches_a_port) {
   const auto guarded = desk.master.snapshot();
   for (const char* role : {"onsite", ""}) {
     client.SetRole(role);
-    BOOST_TEST(changes(guarded, desk.master.snapshot()) == "");
+    BOOST_TEST(line_changes(guarded, desk.master.snapshot()) == "");
   }
   client.SetRole("master");
   client.wait_added();
   client.SetRole("onsite");
-  BOOST_TEST(changes(guarded, desk.master.snapshot()) == "");
+  BOOST_TEST(line_changes(guarded, desk.master.snapshot()) == "");
   BOOST_TEST(error_of([&] { client.SetRole("admin"); }) == "org.rdv.Error.InvalidArgument");
   BOOST_TEST(daemon.stop() == 0);
-  BOOST_TEST(changes(before, desk.master.snapshot()) == "");
+  BOOST_TEST(line_changes(before, desk.master.snapshot()) == "");
 }
 
 BOOST_AUTO_TEST_CASE(an_unplugged_port_leaves_nothing) {
@@ -97,7 +97,7 @@ BOOST_AUTO_TEST_CASE(an_unplugged_port_leaves_nothing) {
   BOOST_TEST(removed.name == "usb0");
   BOOST_TEST(removed.reason == "unplugged");
   BOOST_TEST(desk.port() == "");
-  BOOST_TEST(changes(without, desk.master.snapshot()) == "");
+  BOOST_TEST(line_changes(without, desk.master.snapshot()) == "");
 }
 
 BOOST_AUTO_TEST_CASE(a_lost_carrier_takes_the_port_down_until_it_is_back) {

@@ -13,9 +13,7 @@
 #include <fcntl.h>
 #include <fstream>
 #include <sched.h>
-#include <set>
 #include <signal.h>
-#include <sstream>
 #include <stdlib.h>
 #include <thread>
 #include <unistd.h>
@@ -85,28 +83,6 @@ bool until(const std::function<bool()>& condition, std::chrono::milliseconds lim
   return true;
 }
 
-Host::Host() {
-  std::array<int, 2> ready{};
-  BOOST_REQUIRE(::pipe2(ready.data(), O_CLOEXEC) == 0);
-  pid_ = ::fork();
-  if (pid_ == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::unshare(CLONE_NEWNET) != 0 || ::write(ready[1], "x", 1) != 1) ::_exit(1);
-    for (;;)
-      ::pause();
-  }
-  ::close(ready[1]);
-  char byte = 0;
-  BOOST_REQUIRE_MESSAGE(::read(ready[0], &byte, 1) == 1, "a network namespace needs root");
-  ::close(ready[0]);
-  netns_.reset(::open(fmt::format("/proc/{}/ns/net", pid_).c_str(), O_RDONLY | O_CLOEXEC));
-  must("ip link set lo up");
-}
-
-Host::~Host() {
-  end_process(pid_, SIGKILL);
-}
-
 Output Host::run(const std::string& command) const {
   std::array<int, 2> ends{};
   BOOST_REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
@@ -164,23 +140,6 @@ std::string Host::snapshot() const {
                   .text;
   for (const pid_t pid : processes("dnsmasq"))
     text += fmt::format("dnsmasq {}\n", pid);
-  return text;
-}
-
-std::string changes(const std::string& before, const std::string& after) {
-  const auto lines = [](const std::string& text) {
-    std::multiset<std::string> set;
-    std::istringstream in{text};
-    for (std::string line; std::getline(in, line);)
-      set.insert(line);
-    return set;
-  };
-  const auto old = lines(before), now = lines(after);
-  std::string text;
-  for (const auto& line : old)
-    if (now.count(line) < old.count(line)) text += "- " + line + '\n';
-  for (const auto& line : now)
-    if (old.count(line) < now.count(line)) text += "+ " + line + '\n';
   return text;
 }
 

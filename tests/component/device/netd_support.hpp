@@ -1,6 +1,7 @@
 #pragma once
 #include "base/unique_fd.hpp"
 #include "org.rdv.Netd1_proxy.hpp"
+#include "support/network_namespace.hpp"
 
 #include <sys/types.h>
 
@@ -28,16 +29,11 @@ struct Output {
   std::string text;  ///< both streams
 };
 
-/// One machine: a network namespace without a name, gone with this object even when the test is
-/// killed.
+/// One machine: a network namespace.
 class Host {
  public:
-  Host();
-  ~Host();
-  Host(Host&&) = delete;
-
-  pid_t pid() const noexcept { return pid_; }
-  int netns() const noexcept { return netns_.get(); }
+  pid_t pid() const noexcept { return namespace_.pid(); }
+  int netns() const noexcept { return namespace_.fd(); }
   /// Runs a shell command here.
   Output run(const std::string& command) const;
   /// The same; a failure fails the test.
@@ -53,12 +49,11 @@ class Host {
   std::string snapshot() const;
 
  private:
-  pid_t pid_;
-  tunnel::UniqueFd netns_;
+  tunnel::test::NetworkNamespace namespace_;
 };
 
-/// The lines that are not in both snapshots, marked - and +; "" when nothing has changed.
-std::string changes(const std::string& before, const std::string& after);
+/// Of two snapshots.
+using tunnel::test::line_changes;
 
 /// Lays a cable: a veth pair, both ends up. The end at `a` is what tests unplug by deleting it.
 void cable(const Host& a, const std::string& link_a, const Host& b, const std::string& link_b);

@@ -14,10 +14,7 @@
 #include <cstdio>
 #include <exception>
 #include <grp.h>
-#include <sched.h>
-#include <set>
 #include <signal.h>
-#include <sstream>
 #include <thread>
 #include <unistd.h>
 
@@ -81,22 +78,9 @@ bool eventually(const std::function<bool()>& condition) {
 }
 
 std::string changes_since(const std::string& before) {
-  const auto lines = [](const std::string& text) {
-    std::multiset<std::string> all;
-    std::istringstream in{text};
-    for (std::string line; std::getline(in, line);)
-      all.insert(line);
-    return all;
-  };
   const auto now = snapshot();
   if (now == before) return {};
-  const auto old_lines = lines(before);
-  const auto new_lines = lines(now);
-  std::string text;
-  for (const auto& line : new_lines)
-    if (old_lines.count(line) < new_lines.count(line)) text += "\n+ " + line;
-  for (const auto& line : old_lines)
-    if (new_lines.count(line) < old_lines.count(line)) text += "\n- " + line;
+  const auto text = tunnel::test::line_changes(before, now);
   return text.empty() ? "another order:\n" + before + "\n---\n" + now : text;
 }
 
@@ -111,32 +95,8 @@ VethPair::~VethPair() {
   succeeds("ip link del " + name);
 }
 
-Namespace::Namespace() {
-  std::array<int, 2> ready{};
-  BOOST_REQUIRE(::pipe(ready.data()) == 0);
-  pid_ = ::fork();
-  BOOST_REQUIRE(pid_ >= 0);
-  if (pid_ == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::unshare(CLONE_NEWNET) != 0 || ::write(ready[1], "x", 1) != 1) ::_exit(1);
-    for (;;)
-      ::pause();
-  }
-  ::close(ready[1]);
-  char byte = 0;
-  const bool made = ::read(ready[0], &byte, 1) == 1;
-  ::close(ready[0]);
-  BOOST_REQUIRE(made);
-  run("ip link set lo up");
-}
-
-Namespace::~Namespace() {
-  ::kill(pid_, SIGKILL);
-  ::waitpid(pid_, nullptr, 0);
-}
-
 std::string Namespace::inside(const std::string& command) const {
-  return fmt::format("nsenter -t {} -n sh -c '{}'", pid_, command);
+  return fmt::format("nsenter -t {} -n sh -c '{}'", pid(), command);
 }
 
 std::string Namespace::run(const std::string& command) const {
@@ -148,7 +108,7 @@ bool Namespace::succeeds(const std::string& command) const {
 }
 
 void Namespace::take(const std::string& link, const std::string& address) const {
-  test::run(fmt::format("ip link set {} netns {}", link, pid_));
+  test::run(fmt::format("ip link set {} netns {}", link, pid()));
   run(fmt::format("ip addr add {1} dev {0} && ip link set {0} up", link, address));
 }
 

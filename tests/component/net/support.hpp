@@ -1,5 +1,5 @@
 #pragma once
-#include <sys/types.h>
+#include "support/network_namespace.hpp"
 
 #include <functional>
 #include <string>
@@ -37,11 +37,7 @@ struct VethPair {
 /// Another network namespace, as long as this object.
 class Namespace {
  public:
-  Namespace();
-  ~Namespace();
-  Namespace(Namespace&&) = delete;
-
-  pid_t pid() const noexcept { return pid_; }
+  pid_t pid() const noexcept { return held_.pid(); }
   std::string run(const std::string& command) const;
   bool succeeds(const std::string& command) const;
   /// Brings a link of this namespace over there, up, with that address.
@@ -49,7 +45,7 @@ class Namespace {
 
  private:
   std::string inside(const std::string& command) const;
-  pid_t pid_;
+  tunnel::test::NetworkNamespace held_;
 };
 
 /// Runs `work` in a child process, which is killed with SIGKILL as soon as it has returned: no
