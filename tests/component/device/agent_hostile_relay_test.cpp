@@ -61,6 +61,14 @@ void check_integrity(const Session& session) {
       "ended with " << to_string(session.onsite.end->code) << ": " << session.onsite.end->text);
 }
 
+/// A session whose records pass through `meddle` ends as altered, and all that came are the packets
+/// before record `touched`.
+void check_noticed(std::size_t touched, Meddler meddle) {
+  Session session;
+  check_untouched_prefix(run_with(session, std::move(meddle)), touched);
+  check_integrity(session);
+}
+
 }  // namespace
 
 BOOST_TEST_GLOBAL_FIXTURE(NoSigpipe);
@@ -86,70 +94,48 @@ BOOST_DATA_TEST_CASE(a_flipped_bit_is_noticed_wherever_it_is,
 }
 
 BOOST_AUTO_TEST_CASE(every_bit_of_a_record_counts) {
-  Session session;
-  BOOST_REQUIRE(session.run_until_established());
   // One session per bit would take long; the tag and the body of one record each, in turn.
-  for (const std::size_t from_end : {1U, 8U, 16U, 17U, 30U}) {
-    Session each;
-    const auto received =
-        run_with(each, [&](std::size_t, std::size_t index, Bytes record) -> Records {
-          if (index == 3) record[record.size() - from_end] ^= std::byte{0x80};
-          return Records{std::move(record)};
-        });
-    check_untouched_prefix(received, 3);
-    check_integrity(each);
-  }
+  for (const std::size_t from_end : {1U, 8U, 16U, 17U, 30U})
+    check_noticed(3, [&](std::size_t, std::size_t index, Bytes record) -> Records {
+      if (index == 3) record[record.size() - from_end] ^= std::byte{0x80};
+      return Records{std::move(record)};
+    });
 }
 
 BOOST_AUTO_TEST_CASE(a_replayed_record_is_noticed) {
-  Session session;
-  const auto received =
-      run_with(session, [](std::size_t, std::size_t index, Bytes record) -> Records {
-        if (index == 4) return Records{record, record};
-        return Records{std::move(record)};
-      });
-  check_untouched_prefix(received, 5);  // the first copy is what was sent
-  check_integrity(session);
+  // the first copy is what was sent
+  check_noticed(5, [](std::size_t, std::size_t index, Bytes record) -> Records {
+    if (index == 4) return Records{record, record};
+    return Records{std::move(record)};
+  });
 }
 
 BOOST_AUTO_TEST_CASE(an_old_record_sent_again_later_is_noticed) {
-  Session session;
   Bytes old;
-  const auto received =
-      run_with(session, [&](std::size_t, std::size_t index, Bytes record) -> Records {
-        if (index == 1) old = record;
-        if (index == 9) return Records{record, old};
-        return Records{std::move(record)};
-      });
-  check_untouched_prefix(received, 10);
-  check_integrity(session);
+  check_noticed(10, [&](std::size_t, std::size_t index, Bytes record) -> Records {
+    if (index == 1) old = record;
+    if (index == 9) return Records{record, old};
+    return Records{std::move(record)};
+  });
 }
 
 BOOST_AUTO_TEST_CASE(a_dropped_record_is_noticed_with_the_next) {
-  Session session;
-  const auto received =
-      run_with(session, [](std::size_t, std::size_t index, Bytes record) -> Records {
-        if (index == 4) return Records{};
-        return Records{std::move(record)};
-      });
-  check_untouched_prefix(received, 4);
-  check_integrity(session);
+  check_noticed(4, [](std::size_t, std::size_t index, Bytes record) -> Records {
+    if (index == 4) return Records{};
+    return Records{std::move(record)};
+  });
 }
 
 BOOST_AUTO_TEST_CASE(reordered_records_are_noticed) {
-  Session session;
   Bytes held;
-  const auto received =
-      run_with(session, [&](std::size_t, std::size_t index, Bytes record) -> Records {
-        if (index == 4) {
-          held = std::move(record);
-          return Records{};
-        }
-        if (index == 5) return Records{std::move(record), held};
-        return Records{std::move(record)};
-      });
-  check_untouched_prefix(received, 4);
-  check_integrity(session);
+  check_noticed(4, [&](std::size_t, std::size_t index, Bytes record) -> Records {
+    if (index == 4) {
+      held = std::move(record);
+      return Records{};
+    }
+    if (index == 5) return Records{std::move(record), held};
+    return Records{std::move(record)};
+  });
 }
 
 BOOST_AUTO_TEST_CASE(a_record_of_the_other_direction_is_noticed) {
@@ -170,16 +156,12 @@ BOOST_AUTO_TEST_CASE(a_record_of_the_other_direction_is_noticed) {
 }
 
 BOOST_AUTO_TEST_CASE(made_up_records_are_noticed) {
-  Session session;
-  const auto received =
-      run_with(session, [](std::size_t, std::size_t index, Bytes record) -> Records {
-        if (index != 2) return Records{std::move(record)};
-        Bytes forged(record.size(), std::byte{0x5a});
-        std::copy_n(record.begin(), 5, forged.begin());
-        return Records{forged};
-      });
-  check_untouched_prefix(received, 2);
-  check_integrity(session);
+  check_noticed(2, [](std::size_t, std::size_t index, Bytes record) -> Records {
+    if (index != 2) return Records{std::move(record)};
+    Bytes forged(record.size(), std::byte{0x5a});
+    std::copy_n(record.begin(), 5, forged.begin());
+    return Records{forged};
+  });
 }
 
 BOOST_AUTO_TEST_CASE(a_plain_text_alert_or_handshake_is_noticed) {

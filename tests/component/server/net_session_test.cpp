@@ -92,6 +92,22 @@ struct LegPair {
   LegPeer master, onsite;
 };
 
+/// A server and one session on it, whose legs are joined.
+struct JoinedSession {
+  explicit JoinedSession(rdv::Limits limits = {})
+      : server{limits},
+        pair{server, 0, Cut::as_written},
+        granted{pair.open()},
+        legs{pair, granted} {
+    legs.join();
+  }
+
+  ServerFixture server;
+  Pair pair;
+  Granted granted;
+  LegPair legs;
+};
+
 }  // namespace
 
 BOOST_DATA_TEST_CASE(bytes_arrive_as_they_were_sent_however_they_are_cut,
@@ -200,12 +216,7 @@ BOOST_AUTO_TEST_CASE(a_receiver_that_takes_nothing_holds_up_nobody_else) {
   BOOST_TEST(tunnel::as_text(stuck.master.receive(9)) == "backwards");
 }
 
-BOOST_AUTO_TEST_CASE(revoking_a_device_cuts_its_session_at_once) {
-  ServerFixture server;
-  Pair pair{server, 0, Cut::as_written};
-  const auto granted = pair.open();
-  LegPair legs{pair, granted};
-  legs.join();
+BOOST_FIXTURE_TEST_CASE(revoking_a_device_cuts_its_session_at_once, JoinedSession) {
   const auto carried = server.in_server([](rdv::Server& s) {
     s.control().revoke_device("o0", "stolen");
     return s.control().list_sessions().size();
@@ -218,12 +229,7 @@ BOOST_AUTO_TEST_CASE(revoking_a_device_cuts_its_session_at_once) {
   BOOST_TEST(!pair.onsite.receive().has_value());
 }
 
-BOOST_AUTO_TEST_CASE(a_leg_that_is_reset_ends_the_session_for_the_other_device) {
-  ServerFixture server;
-  Pair pair{server, 0, Cut::as_written};
-  const auto granted = pair.open();
-  LegPair legs{pair, granted};
-  legs.join();
+BOOST_FIXTURE_TEST_CASE(a_leg_that_is_reset_ends_the_session_for_the_other_device, JoinedSession) {
   legs.master.outer().tls().tcp().reset_on_close();
   legs.master.outer().tls().tcp().close();
   BOOST_TEST(legs.onsite.outer().tls().tcp().is_closed_within(1s));
@@ -232,18 +238,14 @@ BOOST_AUTO_TEST_CASE(a_leg_that_is_reset_ends_the_session_for_the_other_device) 
 }
 
 BOOST_AUTO_TEST_CASE(a_relay_that_carries_nothing_is_ended) {
-  ServerFixture server{rdv::Limits{.relay_idle_seconds = 1}};
-  Pair pair{server, 0, Cut::as_written};
-  const auto granted = pair.open();
-  LegPair legs{pair, granted};
-  legs.join();
+  JoinedSession idle{rdv::Limits{.relay_idle_seconds = 1}};
   for (int i = 0; i < 4; ++i) {  // a word now and then keeps it
     std::this_thread::sleep_for(500ms);
-    legs.onsite.send(tunnel::as_bytes("alive"));
-    BOOST_TEST(tunnel::as_text(legs.master.receive(5)) == "alive");
+    idle.legs.onsite.send(tunnel::as_bytes("alive"));
+    BOOST_TEST(tunnel::as_text(idle.legs.master.receive(5)) == "alive");
   }
-  BOOST_TEST(legs.master.outer().tls().tcp().is_closed_within(3s));
-  BOOST_TEST((pair.master.expect<wire::Close>().code == wire::CloseCode::idle));
+  BOOST_TEST(idle.legs.master.outer().tls().tcp().is_closed_within(3s));
+  BOOST_TEST((idle.pair.master.expect<wire::Close>().code == wire::CloseCode::idle));
 }
 
 BOOST_AUTO_TEST_CASE(legs_that_never_switch_are_ended) {
@@ -260,12 +262,7 @@ BOOST_AUTO_TEST_CASE(legs_that_never_switch_are_ended) {
   BOOST_TEST((pair.onsite.expect<wire::Close>().code == wire::CloseCode::network));
 }
 
-BOOST_AUTO_TEST_CASE(what_was_sent_before_the_end_still_arrives) {
-  ServerFixture server;
-  Pair pair{server, 0, Cut::as_written};
-  const auto granted = pair.open();
-  LegPair legs{pair, granted};
-  legs.join();
+BOOST_FIXTURE_TEST_CASE(what_was_sent_before_the_end_still_arrives, JoinedSession) {
   const auto last = pattern(1, 300'000);
   auto sender = std::async(std::launch::async, [&] {
     legs.master.send(last);
@@ -276,12 +273,7 @@ BOOST_AUTO_TEST_CASE(what_was_sent_before_the_end_still_arrives) {
   sender.get();
 }
 
-BOOST_AUTO_TEST_CASE(a_server_that_stops_says_goodbye_and_ends_its_sessions) {
-  ServerFixture server;
-  Pair pair{server, 0, Cut::as_written};
-  const auto granted = pair.open();
-  LegPair legs{pair, granted};
-  legs.join();
+BOOST_FIXTURE_TEST_CASE(a_server_that_stops_says_goodbye_and_ends_its_sessions, JoinedSession) {
   auto stopping = std::async(std::launch::async, [&] { server.stop(); });
   const auto goodbye = pair.master.expect<wire::Goodbye>();
   BOOST_TEST((goodbye.code == wire::GoodbyeCode::shutting_down));
