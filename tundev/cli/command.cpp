@@ -9,6 +9,19 @@
 
 namespace device::cli {
 
+int run_main(const char* program, int (*run)(int, char**), int argc, char** argv) try {
+  return run(argc, argv);
+} catch (const std::exception& error) {
+  std::cerr << program << ": " << error.what() << '\n';
+  return exit_failed;
+}
+
+void bind_common(CLI::App& app, bool& json) {
+  app.set_version_flag("--version", app.get_name() + " " + RDV_VERSION);
+  app.add_flag("--json", json, "one JSON object per line");
+  app.footer("Exit codes: 0 done, 1 failed, 2 wrong usage.");
+}
+
 std::optional<int> parse_arguments(CLI::App& app, int argc, char** argv) {
   try {
     app.parse(argc, argv);

@@ -246,7 +246,11 @@ std::uint64_t DeviceBus::open(const OpenRequest& request) {
 }
 
 void DeviceBus::close(std::uint64_t id, const std::string& reason) {
-  call<std::tuple<>>({interface_name, "Close"}, local_timeout, -1, id, reason);
+  try {
+    call<std::tuple<>>({interface_name, "Close"}, local_timeout, -1, id, reason);
+  } catch (const BusError& error) {
+    if (!error.name.ends_with(".NotFound")) throw;
+  }
 }
 
 void DeviceBus::watch_sessions() {

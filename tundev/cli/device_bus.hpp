@@ -32,6 +32,9 @@ struct Stopped : std::runtime_error {
   Stopped() : std::runtime_error{"stopped"} {}
 };
 
+/// close() asked to "closed" heard.
+inline constexpr std::chrono::seconds close_timeout{10};
+
 /// org.rdv.Device1 of tundev-agent on the system bus. The only file (with its .cpp) of the commands
 /// that knows sdbus-c++. Single threaded: the bus is served inside the calls, all of which have a
 /// deadline.
@@ -52,7 +55,8 @@ class DeviceBus {
   Enrolment enroll(const std::string& code);
   /// The session ends with our bus connection. Call watch_sessions() before.
   std::uint64_t open(const OpenRequest& request);
-  /// Not ended by the stop descriptor: it is what a stop asks for.
+  /// Not ended by the stop descriptor: it is what a stop asks for. No error when the session has
+  /// just ended by itself: its "closed" is on the way.
   void close(std::uint64_t id, const std::string& reason);
 
   /// From now on SessionChanged signals are kept for take_event().

@@ -19,11 +19,9 @@
 namespace device::cli {
 namespace {
 
-using namespace std::chrono_literals;
 using tunnel::Clock;
 
 constexpr auto program = "masterdev";
-constexpr auto close_timeout = 10s;  // Close asked to "closed" heard
 
 struct Arguments {
   bool list = false;
@@ -37,7 +35,6 @@ struct Arguments {
 };
 
 void bind(CLI::App& app, Arguments& arguments) {
-  app.set_version_flag("--version", std::string{"masterdev "} + RDV_VERSION);
   app.add_flag("-l,--list", arguments.list, "list the onsites you may reach");
   app.add_option("-o,--open", arguments.onsite,
                  "open a session to the onsite NAME and hold it until Ctrl-C")
@@ -54,8 +51,7 @@ void bind(CLI::App& app, Arguments& arguments) {
                  "the RDV server; only checked (default: $RDV_SERVER_HOSTNAME)")
       ->type_name("HOST[:PORT]");
   app.add_flag("-T,--tls", arguments.tls, "accepted; TLS is always on");
-  app.add_flag("--json", arguments.json, "one JSON object per line");
-  app.footer("Exit codes: 0 done, 1 failed, 2 wrong usage.");
+  bind_common(app, arguments.json);
 }
 
 /// @return what is wrong with the command line, "" when nothing is
@@ -177,12 +173,7 @@ class Holder {
     if (closing_ || why == Stop::none) return;
     closing_ = Clock::now() + close_timeout;
     if (arguments_.debug) console_.note("debug: closing");
-    try {
-      bus_.close(id_, close_reason(why));
-    } catch (const BusError& error) {
-      // It ended by itself a moment ago: its "closed" is on the way.
-      if (!error.name.ends_with(".NotFound")) throw;
-    }
+    bus_.close(id_, close_reason(why));
   }
 
   void show_raw(const SessionEvent& event) {
@@ -232,9 +223,6 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace device::cli
 
-int main(int argc, char** argv) try {
-  return device::cli::run(argc, argv);
-} catch (const std::exception& error) {  // not even the arguments could be read
-  std::cerr << device::cli::program << ": " << error.what() << '\n';
-  return device::cli::exit_failed;
+int main(int argc, char** argv) {
+  return device::cli::run_main(device::cli::program, device::cli::run, argc, argv);
 }

@@ -13,11 +13,9 @@
 namespace device::cli {
 namespace {
 
-using namespace std::chrono_literals;
 using tunnel::Clock;
 
 constexpr auto program = "onsitedev";
-constexpr auto close_timeout = 10s;  // Close asked to "closed" heard
 
 int show(Console& console, const std::string& what) {
   DeviceBus bus;
@@ -36,12 +34,7 @@ int show(Console& console, const std::string& what) {
 /// Ends one session and waits until it is over.
 int stop_session(Console& console, DeviceBus& bus, const RunningSession& session,
                  const std::string& what) {
-  try {
-    bus.close(session.id, "");
-  } catch (const BusError& error) {
-    if (!error.name.ends_with(".NotFound"))
-      throw;  // it ended by itself: its "closed" is on the way
-  }
+  bus.close(session.id, "");
   const auto deadline = Clock::now() + close_timeout;
   while (bus.wait(deadline) == DeviceBus::Woken::event)
     while (const auto event = bus.take_event(session.id)) {
@@ -88,15 +81,13 @@ int run(int argc, char** argv) {
   CLI::App app{"Shows who is connected to your network through this device, and ends it.", program};
   bool json = false;
   std::string session;
-  app.set_version_flag("--version", std::string{"onsitedev "} + RDV_VERSION);
-  app.add_flag("--json", json, "one JSON object per line");
+  bind_common(app, json);
   app.fallthrough();  // --json also behind the sub-command
   app.add_subcommand("status", "who is connected, since when, how much was sent (the default)");
   auto* stop_command = app.add_subcommand("stop", "end the session")->alias("close");
   stop_command->add_option("session", session, "only this one; default: every session")
       ->type_name("SESSION");
   app.require_subcommand(0, 1);
-  app.footer("Exit codes: 0 done, 1 failed, 2 wrong usage.");
   if (const auto code = parse_arguments(app, argc, argv)) return *code;
 
   Console console{program, json};
@@ -111,9 +102,6 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace device::cli
 
-int main(int argc, char** argv) try {
-  return device::cli::run(argc, argv);
-} catch (const std::exception& error) {  // not even the arguments could be read
-  std::cerr << device::cli::program << ": " << error.what() << '\n';
-  return device::cli::exit_failed;
+int main(int argc, char** argv) {
+  return device::cli::run_main(device::cli::program, device::cli::run, argc, argv);
 }

@@ -72,8 +72,7 @@ int run(int argc, char** argv) {
   CLI::App app{"Enrols this device with an RDV server and shows its state.", program};
   bool json = false;
   std::vector<std::string> words;
-  app.set_version_flag("--version", std::string{"tundev "} + RDV_VERSION);
-  app.add_flag("--json", json, "one JSON object per line");
+  bind_common(app, json);
   app.fallthrough();
   auto* enroll_command =
       app.add_subcommand("enroll", "make a key here and get a certificate for it");
@@ -86,7 +85,6 @@ int run(int argc, char** argv) {
   auto* version_command =
       app.add_subcommand("version", "of this command and of the running service");
   app.require_subcommand(0, 1);
-  app.footer("Exit codes: 0 done, 1 failed, 2 wrong usage.");
   if (const auto code = parse_arguments(app, argc, argv)) return *code;
 
   Console console{program, json};
@@ -104,9 +102,6 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace device::cli
 
-int main(int argc, char** argv) try {
-  return device::cli::run(argc, argv);
-} catch (const std::exception& error) {  // not even the arguments could be read
-  std::cerr << device::cli::program << ": " << error.what() << '\n';
-  return device::cli::exit_failed;
+int main(int argc, char** argv) {
+  return device::cli::run_main(device::cli::program, device::cli::run, argc, argv);
 }
