@@ -15,6 +15,16 @@ bool is_host_name(std::string_view name) {
          });
 }
 
+/// No host of a customer's network: RFC 6890 without the private networks, multicast and class E.
+constexpr tunnel::Ipv4Prefix no_hosts[] = {{{0x00000000}, 8},   // 0.0.0.0: this network
+                                           {{0x7f000000}, 8},   // 127.0.0.0: loopback
+                                           {{0xa9fe0000}, 16},  // 169.254.0.0: link-local
+                                           {{0xe0000000}, 3}};  // 224.0.0.0 and above
+bool may_be_host(tunnel::Ipv4Address address) {
+  return std::none_of(std::begin(no_hosts), std::end(no_hosts),
+                      [&](const tunnel::Ipv4Prefix& prefix) { return prefix.contains(address); });
+}
+
 /// Where the laptop's addresses are: the longer of the two parts that our address leaves.
 std::pair<tunnel::Ipv4Address, tunnel::Ipv4Address> range(const tunnel::Ipv4Prefix& ours) {
   const std::uint32_t first = ours.network().address.value + 1;
@@ -72,7 +82,7 @@ std::string dnsmasq_servers(const std::vector<tunnel::Ipv4Address>& dns,
                             const std::string& tunnel) {
   std::string text;
   for (const auto& server : dns)
-    text += fmt::format("server={}@{}\n", server.str(), tunnel);
+    if (may_be_host(server)) text += fmt::format("server={}@{}\n", server.str(), tunnel);
   return text;
 }
 

@@ -31,7 +31,9 @@ inline constexpr int lease_seconds = 120;
 std::string dnsmasq_config(const std::string& port, const tunnel::Ipv4Prefix& ours,
                            std::string_view hostname, const DnsmasqPaths& paths);
 
-/// The servers file: `dns` asked through `tunnel` only; "" for no server.
+/// The servers file: `dns` asked through `tunnel` only; "" for no server. What the customer
+/// publishes is not to be trusted: addresses that can be no host of theirs (loopback, link-local,
+/// multicast, reserved) are left out.
 std::string dnsmasq_servers(const std::vector<tunnel::Ipv4Address>& dns, const std::string& tunnel);
 
 }  // namespace device

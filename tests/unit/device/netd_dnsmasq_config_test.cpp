@@ -53,6 +53,19 @@ BOOST_AUTO_TEST_CASE(the_customers_servers_are_asked_through_the_tunnel_only) {
   BOOST_TEST(device::dnsmasq_servers({}, "rdv0").empty());
 }
 
+BOOST_AUTO_TEST_CASE(a_server_that_can_be_no_host_of_the_customer_is_never_asked) {
+  using tunnel::Ipv4Address;
+  for (const char* bad : {"127.0.0.1", "127.255.255.255", "0.0.0.0", "0.0.0.53", "169.254.1.1",
+                          "224.0.0.251", "239.1.2.3", "240.0.0.1", "255.255.255.255"})
+    BOOST_TEST(device::dnsmasq_servers({*Ipv4Address::parse(bad)}, "rdv0").empty(), bad);
+  for (const char* good :
+       {"1.0.0.1", "126.255.255.255", "128.0.0.1", "169.253.0.1", "223.255.255.254"})
+    BOOST_TEST(!device::dnsmasq_servers({*Ipv4Address::parse(good)}, "rdv0").empty(), good);
+  BOOST_TEST(device::dnsmasq_servers(
+                 {*Ipv4Address::parse("127.0.0.1"), *Ipv4Address::parse("192.168.1.53")}, "rdv0") ==
+             "server=192.168.1.53@rdv0\n");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace
