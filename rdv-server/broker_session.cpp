@@ -194,7 +194,7 @@ void Broker::end(std::uint64_t id, CloseCode code, std::string text, Now now, Ac
 void Broker::end_of_time(const Session& session, Now now, Actions& out) {
   const auto id = session.id;
   if (session.limit <= now.steady) {
-    end(id, CloseCode::time_limit, fmt::format("its time of {} s is over", session.seconds), now,
+    end(id, CloseCode::time_limit, fmt::format("it was limited to {} s", session.seconds), now,
         out);
   } else if (session.linger <= now.steady) {
     end(id, CloseCode::network,

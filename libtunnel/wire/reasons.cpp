@@ -78,7 +78,7 @@ std::string_view sentence(CloseCode code) {
     case CloseCode::integrity: return "data was altered on its way";
     case CloseCode::protocol: return "the other side broke the protocol";
     case CloseCode::shutdown: return "a device or the server was stopped";
-    case CloseCode::kernel: return "a device could not set up its network";
+    case CloseCode::kernel: return "a device's own network failed";
     case CloseCode::no_echo: return "nothing came back through the whole path";
     case CloseCode::idle: return "nothing was sent for too long";
   }

@@ -39,7 +39,7 @@ enum class CloseCode : std::uint8_t {
   integrity = 12,  ///< bytes were altered on the way
   protocol = 13,
   shutdown = 14,  ///< a device or the server stops
-  kernel = 15,    ///< a device could not set up its network
+  kernel = 15,    ///< a device's own network failed
   no_echo = 16,   ///< nothing came back through the path
   idle = 17,
 };

@@ -96,6 +96,7 @@ BOOST_AUTO_TEST_CASE(the_time_is_over_exactly_at_its_end) {
   BOOST_TEST(broker.sessions().size() == 1U);
   run_until(granted_at + 3600s);
   check_ended(CloseCode::time_limit);
+  BOOST_TEST(only<wire::Close>(master).text == "it was limited to 3600 s");
 }
 
 BOOST_AUTO_TEST_CASE(the_administrator_closes_it_for_both) {
