@@ -1,6 +1,9 @@
 #include "wire/messages.hpp"
 
 #include "fuzz/input.hpp"
+#include "wire/ack.hpp"
+
+#include <algorithm>
 
 /// Every message decoder: what it takes can be encoded, and the encoding is taken and encoded the
 /// same again.
@@ -36,6 +39,12 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
       break;
     case FrameType::confirm:
       round_trip(payload, decode_confirm, [](const Confirm& m) { return encode(m); });
+      break;
+    case FrameType::ack:
+      if (const auto ack = decode_ack(payload)) {
+        const auto again = encode_ack(*ack);
+        FUZZ_REQUIRE(std::equal(again.begin(), again.end(), payload.begin(), payload.end()));
+      }
       break;
     case FrameType::bye: round_trip(payload, decode_close, encode_bye); break;
     case FrameType::detach: round_trip(payload, decode_close, encode_detach); break;

@@ -127,6 +127,28 @@ BOOST_AUTO_TEST_CASE(a_flood_of_alive_frames_holds_no_memory_and_starves_no_pack
   BOOST_TEST(!onsite.is_over());
 }
 
+BOOST_AUTO_TEST_CASE(an_acknowledgement_of_what_was_never_sent_ends_the_session) {
+  Broken broken;
+  const auto ack = wire::encode_ack({std::uint64_t{1} << 60U, {}});
+  broken.send(wire::encode_frame(wire::FrameType::ack, ack));
+  const auto& onsite = broken.session.onsite;
+  BOOST_REQUIRE(broken.session.run_until([&] { return onsite.is_over(); }, 5s));
+  BOOST_CHECK(onsite.end->code == CloseCode::protocol);
+}
+
+BOOST_AUTO_TEST_CASE(one_that_acknowledges_nothing_gets_a_little_and_no_more) {
+  Broken broken;
+  auto& onsite = broken.session.onsite;
+  const auto& counters = onsite.pump().counters();
+  const auto big = packet("192.168.1.50", master_address, std::string(1400, 'x'));
+  for (int i = 0; i < 400; ++i)
+    onsite.give(big);
+  BOOST_REQUIRE(broken.session.run_until([&] { return counters.tx_bytes > 10'000; }, 5s));
+  broken.session.run_until([] { return false; }, 300ms);
+  BOOST_TEST(counters.tx_bytes < 20'000U);
+  BOOST_TEST(!onsite.is_over());
+}
+
 BOOST_AUTO_TEST_CASE(frames_cut_at_every_byte_are_put_together) {
   Broken broken;
   const auto frame = good_frame();
