@@ -5,6 +5,7 @@ Its own default was BBR where these figures come from: a camera or laptop has CU
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,16 +23,18 @@ ALLOWED = Path("/proc/sys/net/ipv4/tcp_allowed_congestion_control")  # the machi
 
 @contextmanager
 def allowed() -> Iterator[None]:
-    """Namespaces may have CUBIC while this is open; afterwards the machine's list is as it was."""
-    before = ALLOWED.read_text()
-    if CONGESTION in before.split():
-        yield
-        return
-    ALLOWED.write_text(f"{before.strip()} {CONGESTION}")
-    try:
-        yield
-    finally:
-        ALLOWED.write_text(before)
+    """Namespaces may have CUBIC while this is open; afterwards the machine's list is as it was. One lab at a time."""
+    with ALLOWED.open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = ALLOWED.read_text()
+        if CONGESTION in before.split():
+            yield
+            return
+        ALLOWED.write_text(f"{before.strip()} {CONGESTION}")
+        try:
+            yield
+        finally:
+            ALLOWED.write_text(before)
 
 
 def settle(lab: Lab) -> None:
