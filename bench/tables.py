@@ -15,7 +15,7 @@ TCP = {
     "down-4": "camera to laptop, 4 streams",
     "up-4": "laptop to camera, 4 streams",
 }
-UDP = {"udp-down": "camera to laptop", "udp-up": "laptop to camera"}
+UDP = {"-down": "camera to laptop", "-up": "laptop to camera"}
 PARTS = ("server", "master", "onsite")
 
 
@@ -44,11 +44,12 @@ def throughput(results: Results) -> str:
     )
 
 
-def udp(results: Results) -> str:
+def _udp(results: Results, prefix: str, what: str) -> str:
     rows = []
     for name, words in SUBJECTS.items():
         row = [words]
-        for case in UDP:
+        for way in UDP:
+            case = prefix + way
             row += [
                 cell(results.find("throughput", case, name, "rate")),
                 cell(results.find("throughput", case, name, "lost")),
@@ -56,8 +57,17 @@ def udp(results: Results) -> str:
             ]
         if any(row[1:]):
             rows.append([value or "-" for value in row])
-    head = [f"{words}: {what}" for words in UDP.values() for what in ("Mbit/s", "lost, %", "rdv/this")]
-    return table(["UDP, 1 Gbit/s offered", *head], rows) if rows else ""
+    head = [f"{words}: {one}" for words in UDP.values() for one in ("Mbit/s", "lost, %", "rdv/this")]
+    return table([what, *head], rows) if rows else ""
+
+
+def udp(results: Results) -> str:
+    """Once from iperf3, once from a sender that costs nothing."""
+    both = (
+        _udp(results, "udp", "UDP, 1 Gbit/s offered, iperf3"),
+        _udp(results, "udp-bulk", "UDP, 1 Gbit/s offered, many datagrams at a time"),
+    )
+    return "\n\n".join(filter(None, both))
 
 
 def cpu(results: Results) -> str:

@@ -11,7 +11,7 @@ from lab.host import Host
 from lab.lab import Lab
 from lab.process import LabError, until
 
-from . import turns
+from . import datagrams, turns
 from .figures import Report
 from .run import Run
 from .subjects import Subject
@@ -24,7 +24,10 @@ CASES = {  # as the laptop sees it; options of its iperf3
     "up-4": ["-P", "4"],
     "udp-down": [*UDP, "-R"],
     "udp-up": UDP,
+    "udp-bulk-down": [],
+    "udp-bulk-up": [],
 }
+WITHOUT_IPERF = ("udp-bulk-down", "udp-bulk-up")  # datagrams.py
 PORT = 5202
 WARM_UP_S = 1  # connections, neighbours, buffers: not counted
 GIGABYTE = 1e9
@@ -87,7 +90,7 @@ def measure(lab: Lab, subject: Subject, seconds: int, options: list[str]) -> dic
 def run(run: Run) -> None:
     report = run.report("throughput")
     for case, options in CASES.items():
-        kind = "udp" if "-u" in options else "tcp"
+        kind = "udp" if case.startswith("udp") else "tcp"
         names = {"rdv", "plain", *(peer.name for peer in run.peers if kind in peer.carries)}
         if run.wanted("throughput", case, names):
             with run.attempt(f"throughput {case}"):
@@ -95,15 +98,17 @@ def run(run: Run) -> None:
 
 
 def _case(run: Run, report: Report, case: str, options: list[str], names: set[str]) -> None:
-    def one(subject: Subject) -> dict[str, float]:
-        return measure(run.lab, subject, run.seconds, options)
+    def one(subject: Subject, seconds: int = run.seconds) -> dict[str, float]:
+        if case in WITHOUT_IPERF:
+            return datagrams.measure(run.lab, subject, seconds, case.endswith("down"))
+        return measure(run.lab, subject, seconds, options)
 
     with run.ways() as (rdv, others):
         able = [other for other in others if other.name in names]
         for subject in (rdv, *able):
-            measure(run.lab, subject, WARM_UP_S, options)
+            one(subject, WARM_UP_S)
         taken = turns.take(report, f"throughput {case}", rdv, able, run.pairs, one)
-    say(report, case, taken, " ".join(iperf(run.seconds, options)))
+    say(report, case, taken, datagrams.COMMAND if case in WITHOUT_IPERF else " ".join(iperf(run.seconds, options)))
     run.done()
 
 
