@@ -1,5 +1,6 @@
 #include "net/pipe_pool.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <system_error>
@@ -9,32 +10,48 @@ namespace rdv {
 namespace {
 
 constexpr unsigned splice_flags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK;
+/// Each fragment of the socket's buffers takes a whole page of the pipe, however short it is. A
+/// fragment is a segment at least: a pipe that took less than this per page was not full.
+constexpr std::size_t page_share = 4;
 
-Pipe::Moved failed(Pipe::Step whose) {
-  return {whose, 0, {errno, boost::system::system_category()}};
+Pipe::Moved failed(Pipe::Step whose, std::size_t bytes = 0) {
+  return {whose, bytes, {errno, boost::system::system_category()}};
+}
+
+/// Refused beyond what the user may have (pipe(7)).
+void resize(int pipe, std::size_t bytes) {
+  ::fcntl(pipe, F_SETPIPE_SZ, static_cast<int>(bytes));
 }
 
 }  // namespace
 
-Pipe::Moved Pipe::move(int from, int to) {
-  bool sender_is_dry = false;
-  if (!ended_ && held_ < bytes_max) {
-    const auto got = ::splice(from, nullptr, in_.get(), nullptr, bytes_max - held_, splice_flags);
-    if (got > 0)
-      held_ += static_cast<std::size_t>(got);
-    else if (got == 0)
-      ended_ = true;
-    else if (errno == EAGAIN)
-      sender_is_dry = held_ == 0;  // otherwise it may be the pipe that is full
-    else if (errno != EINTR)
-      return failed(Step::sender_failed);
+bool Pipe::fill(int from) {
+  const auto wanted = share_.bytes - held_;
+  if (ended_ || wanted == 0) return true;
+  const auto got = ::splice(from, nullptr, in_.get(), nullptr, wanted, splice_flags);
+  if (got < 0) {
+    sender_is_dry_ = errno == EAGAIN && held_ == 0;  // otherwise it may be the pipe that is full
+    return errno == EAGAIN || errno == EINTR;
   }
-  if (held_ == 0) return {ended_ ? Step::ended : sender_is_dry ? Step::wants_read : Step::moved};
-  const auto put = ::splice(out_.get(), nullptr, to, nullptr, held_, splice_flags);
-  if (put < 0 && errno != EAGAIN && errno != EINTR) return failed(Step::receiver_failed);
-  const auto bytes = put > 0 ? static_cast<std::size_t>(put) : 0;
-  held_ -= bytes;
-  return {bytes == 0 ? Step::wants_write : Step::moved, bytes};
+  const auto bytes = static_cast<std::size_t>(got);
+  held_ += bytes;
+  ended_ = got == 0;
+  // To look once more only to read EAGAIN costs a system call for each wake-up.
+  sender_is_dry_ = bytes < wanted && bytes < share_.bytes / page_share;
+  return true;
+}
+
+Pipe::Moved Pipe::move(int from, int to) {
+  if (!fill(from)) return failed(Step::sender_failed);
+  std::size_t moved = 0;
+  if (held_ > 0) {
+    const auto put = ::splice(out_.get(), nullptr, to, nullptr, held_, splice_flags);
+    if (put < 0 && errno != EAGAIN && errno != EINTR) return failed(Step::receiver_failed);
+    moved = put > 0 ? static_cast<std::size_t>(put) : 0;
+    held_ -= moved;
+  }
+  if (held_ > 0) return {Step::wants_write, moved};
+  return {ended_ ? Step::ended : sender_is_dry_ ? Step::wants_read : Step::moved, moved};
 }
 
 Pipe PipePool::take() {
@@ -49,17 +66,19 @@ Pipe PipePool::take() {
   Pipe pipe;
   pipe.out_.reset(ends[0]);
   pipe.in_.reset(ends[1]);
-  // Refused beyond the user's limit (pipe(7)): the pipe then keeps the 64 KiB, or less, that it
-  // has.
-  ::fcntl(pipe.in_.get(), F_SETPIPE_SZ, static_cast<int>(Pipe::bytes_max));
+  if (bytes_ + Pipe::bytes_max <= large_until_bytes)
+    resize(ends[1], Pipe::bytes_max);
+  else if (bytes_ + medium_bytes <= medium_until_bytes)
+    resize(ends[1], medium_bytes);
+  const auto size = static_cast<std::size_t>(::fcntl(ends[1], F_GETPIPE_SZ));
+  pipe.share_ = Pipe::Share{bytes_, std::min(size, Pipe::bytes_max)};
   return pipe;
 }
 
 void PipePool::give_back(Pipe pipe) {
-  if (pipe && pipe.held_ == 0 && spare_.size() < spare_max) {
-    pipe.ended_ = false;
-    spare_.push_back(std::move(pipe));
-  }
+  if (!pipe || pipe.held_ > 0 || spare_.size() >= spare_max) return;
+  pipe.sender_is_dry_ = pipe.ended_ = false;
+  spare_.push_back(std::move(pipe));
 }
 
 }  // namespace rdv

@@ -1,7 +1,8 @@
 #include "net/relay.hpp"
 
+#include "net/leg_socket.hpp"
+
 #include <boost/assert.hpp>
-#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <sys/socket.h>
 
@@ -13,23 +14,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Carried in one direction before other sessions get their turn.
-constexpr std::size_t turn_bytes_max = std::size_t{1} << 20U;
 /// Records of the outer TLS read from one leg before other sessions get their turn.
 constexpr int turn_records_max = 16;
 /// After one direction ended, for what the other still has to say. Longer than the broker's
 /// leg_close_linger, so that the broker's reason comes first.
 constexpr auto end_timeout = 4s;
-/// A leg whose machine is gone without a word: what is unacknowledged for so long ends it (tcp(7)).
-constexpr int user_timeout_ms = 30'000;
-/// Bytes that the kernel holds unsent towards a slow receiver, beside our pipe (tcp(7)).
-constexpr int unsent_bytes_max = 128 * 1024;
-
-void tune(tcp::socket& socket) {
-  const int fd = socket.native_handle();
-  ::setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms, sizeof user_timeout_ms);
-  ::setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes_max, sizeof unsent_bytes_max);
-}
 
 }  // namespace
 
@@ -39,8 +28,7 @@ Relay::Relay(std::uint64_t session, std::uint32_t epoch, Settings settings, Surr
       settings_{settings},
       around_{around},
       changed_{around.executor},
-      deadline_{around.deadlines, [this] { on_deadline(); }},
-      moved_{Clock::now()} {
+      deadline_{around.deadlines, [this] { on_deadline(); }} {
   deadline_.expires_after(settings_.switched_within);
 }
 
@@ -48,7 +36,7 @@ void Relay::adopt(Side side, tunnel::io::TlsSocket tls, wire::FrameReader reader
   BOOST_ASSERT(!leg(side).socket);
   if (stopped_) return;  // the leg is closed with `tls`
   auto [socket, ssl] = tls.release();
-  tune(socket);
+  tune_leg(socket.native_handle());
   leg(side).socket.emplace(std::move(socket));
   leg(side).ssl = std::move(ssl);
   const auto pending = static_cast<std::size_t>(::SSL_has_pending(leg(side).ssl.get()));
@@ -145,45 +133,26 @@ void Relay::leave_tls(Side from) {
   // KeyUpdate) must not get between the inner records: its writes go nowhere.
   ::SSL_set0_wbio(leg(other(from)).ssl.get(), ::BIO_new(::BIO_s_null()));
   if (!is_raw()) return;
-  for (auto& leg : legs_)
+  for (auto& leg : legs_) {
     leg.ssl.reset();
-  moved_ = Clock::now();
-  deadline_.expires_at(moved_ + settings_.idle);
+    leg.carried.last = Clock::now();
+  }
+  deadline_.expires_at(last_moved() + settings_.idle);
 }
 
 Task<Relay::End> Relay::carry_raw(Side from) {
   leave_tls(from);
   const Side to = other(from);
-  Pipe pipe;
-  std::size_t turn_bytes = 0;
-  while (!stopped_) {
-    if (!pipe) pipe = around_.pipes.take();
-    const auto moved = pipe.move(fd(from), fd(to));
-    leg(from).carried_bytes += moved.bytes;
-    turn_bytes += moved.bytes;
-    if (moved.bytes > 0) moved_ = Clock::now();
-    switch (moved.step) {
-      case Pipe::Step::moved:
-        if (turn_bytes < turn_bytes_max) break;
-        turn_bytes = 0;
-        co_await asio::post(around_.executor, use_tuple);
-        break;
-      case Pipe::Step::wants_read:
-        around_.pipes.give_back(std::move(pipe));
-        pipe = {};
-        turn_bytes = 0;
-        co_await wait_for(from, tcp::socket::wait_read);
-        break;
-      case Pipe::Step::wants_write:
-        turn_bytes = 0;
-        co_await wait_for(to, tcp::socket::wait_write);
-        break;
-      case Pipe::Step::ended: co_return End{End::Kind::leg_gone, from, asio::error::eof};
-      case Pipe::Step::sender_failed: co_return End{End::Kind::leg_gone, from, moved.why};
-      case Pipe::Step::receiver_failed: co_return End{End::Kind::leg_gone, to, moved.why};
-    }
-  }
-  co_return End{};
+  RawDirection direction{
+      *leg(from).socket, *leg(to).socket, leg(from).carried, {around_.pipes, around_.moderation}};
+  const auto end = co_await direction.run();
+  if (stopped_ || end.whose == RawDirection::Whose::nobody) co_return End{};
+  const bool by_sender = end.whose == RawDirection::Whose::sender;
+  co_return End{End::Kind::leg_gone, by_sender ? from : to, end.why};
+}
+
+tunnel::Clock::time_point Relay::last_moved() const {
+  return std::max(leg(Side::master).carried.last, leg(Side::onsite).carried.last);
 }
 
 /// Ends early, for nothing, when a leg came: look again. After it, look first if the relay was
@@ -220,9 +189,9 @@ void Relay::on_deadline() {
   if (ending_) return stop(CloseCode::peer_lost, "the other device is gone");
   if (!is_raw())
     return give_up(CloseCode::network, "the devices did not find to each other in time");
-  if (Clock::now() - moved_ >= settings_.idle)
+  if (Clock::now() - last_moved() >= settings_.idle)
     return give_up(CloseCode::idle, "nothing was said for too long");
-  deadline_.expires_at(moved_ + settings_.idle);
+  deadline_.expires_at(last_moved() + settings_.idle);
 }
 
 void Relay::stop(CloseCode code, std::string_view text) {

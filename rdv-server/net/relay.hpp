@@ -3,7 +3,7 @@
 #include "io/tls_socket.hpp"
 #include "net/deadlines.hpp"
 #include "net/guest.hpp"
-#include "net/pipe_pool.hpp"
+#include "net/raw_direction.hpp"
 #include "wire/messages.hpp"
 
 #include <array>
@@ -43,6 +43,7 @@ class Relay {
     asio::any_io_executor executor;
     Deadlines& deadlines;
     PipePool& pipes;
+    Moderation& moderation;
     Scratch scratch;
     Events& events;
   };
@@ -61,14 +62,14 @@ class Relay {
   std::uint64_t session() const noexcept { return session_; }
   std::uint32_t epoch() const noexcept { return epoch_; }
   /// What came from that leg since its direction is raw, and went to the other.
-  std::uint64_t carried_bytes(Side from) const { return leg(from).carried_bytes; }
+  std::uint64_t carried_bytes(Side from) const { return leg(from).carried.bytes; }
 
  private:
   struct Leg {
     std::optional<tcp::socket> socket;
     tunnel::crypto::SslHandle ssl;  ///< until both directions have left TLS
-    std::uint64_t carried_bytes = 0;
-    bool over = false;  ///< the direction that begins here has ended
+    Carried carried;                ///< of the direction that begins here, since it is raw
+    bool over = false;              ///< the direction that begins here has ended
   };
   /// How one direction ended.
   struct End {
@@ -84,6 +85,7 @@ class Relay {
   Task<End> carry_both_phases(Side from);
   Task<std::optional<End>> carry_frames(Side from);
   Task<End> carry_raw(Side from);
+  tunnel::Clock::time_point last_moved() const;
   Task<> wait_for(Side side, tcp::socket::wait_type what);
   Progress write_frames(Side to);
   Progress read_frames(Side from, error_code& broken);
@@ -108,9 +110,8 @@ class Relay {
   std::array<Leg, 2> legs_;
   Signal changed_;  ///< a leg came or the relay stopped
   Deadline deadline_;
-  tunnel::Clock::time_point moved_;  ///< when bytes moved last
-  bool stopped_ = false;             ///< both sockets are closed: nobody touches them any more
-  bool ending_ = false;              ///< one direction has ended; the other has `end_timeout` left
+  bool stopped_ = false;  ///< both sockets are closed: nobody touches them any more
+  bool ending_ = false;   ///< one direction has ended; the other has `end_timeout` left
 };
 
 }  // namespace rdv

@@ -29,7 +29,7 @@ class Relays::Known {
 };
 
 Relays::Relays(Relay::Settings settings, Surroundings around)
-    : settings_{settings}, around_{around} {}
+    : settings_{settings}, around_{around}, moderation_{around.executor} {}
 
 Task<> Relays::carry(Broker::Attached where, tunnel::io::TlsSocket leg,
                      tunnel::wire::FrameReader reader, Actions actions) {
@@ -42,7 +42,7 @@ Task<> Relays::carry(Broker::Attached where, tunnel::io::TlsSocket leg,
   Relay relay{where.session,
               where.epoch,
               settings_,
-              {around_.executor, around_.deadlines, pipes_, around_.scratch, *this}};
+              {around_.executor, around_.deadlines, pipes_, moderation_, around_.scratch, *this}};
   const Known known{*this, key, relay};
   relay.adopt(where.side, std::move(leg), std::move(reader));
   around_.sink.run(std::move(actions));

@@ -42,6 +42,7 @@ class Relays final : private Relay::Events {
   Relay::Settings settings_;
   Surroundings around_;
   PipePool pipes_;
+  Moderation moderation_;
   std::map<Key, Relay*> by_session_;  // each lives in the coroutine of its first leg
   std::uint64_t ended_bytes_ = 0;     // of relays that are gone
 };

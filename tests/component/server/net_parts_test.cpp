@@ -1,12 +1,9 @@
 #define BOOST_TEST_MODULE net_parts
 #include "net/deadlines.hpp"
 #include "net/log_limit.hpp"
-#include "net/pipe_pool.hpp"
 
 #include <boost/test/unit_test.hpp>
-#include <sys/socket.h>
 
-#include <csignal>
 #include <string>
 
 using namespace rdv;
@@ -14,16 +11,6 @@ using namespace std::chrono_literals;
 using tunnel::Clock;
 
 namespace {
-
-struct SocketPair {
-  SocketPair() {
-    int both[2];
-    BOOST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, both) == 0);
-    a.reset(both[0]);
-    b.reset(both[1]);
-  }
-  tunnel::UniqueFd a, b;
-};
 
 struct Loop {
   Loop() { asio::co_spawn(io, deadlines.run(), asio::detached); }
@@ -91,59 +78,4 @@ BOOST_AUTO_TEST_CASE(a_log_limit_passes_one_line_and_counts_the_rest) {
   BOOST_TEST(!limit.pass(start + 999ms).has_value());
   BOOST_TEST((limit.pass(start + 1s) == 2U));
   BOOST_TEST((limit.pass(start + 3s) == 0U));
-}
-
-BOOST_AUTO_TEST_CASE(a_pipe_moves_bytes_and_then_the_end) {
-  SocketPair in, out;
-  PipePool pool;
-  auto pipe = pool.take();
-  BOOST_TEST((pipe.move(in.b.get(), out.a.get()).step == Pipe::Step::wants_read));
-  BOOST_TEST(::write(in.a.get(), "abc", 3) == 3);
-  const auto moved = pipe.move(in.b.get(), out.a.get());
-  BOOST_TEST((moved.step == Pipe::Step::moved));
-  BOOST_TEST(moved.bytes == 3U);
-  in.a.reset();
-  BOOST_TEST((pipe.move(in.b.get(), out.a.get()).step == Pipe::Step::ended));
-}
-
-BOOST_AUTO_TEST_CASE(a_pipe_holds_no_more_than_its_bound) {
-  SocketPair in, out;
-  PipePool pool;
-  auto pipe = pool.take();
-  const std::string many(std::size_t{64} * 1024, 'x');
-  std::size_t written = 0;
-  for (int i = 0; i < 1000; ++i) {
-    if (const auto n = ::write(in.a.get(), many.data(), many.size()); n > 0)
-      written += static_cast<std::size_t>(n);
-    (void)pipe.move(in.b.get(), out.a.get());
-  }
-  BOOST_TEST((pipe.move(in.b.get(), out.a.get()).step == Pipe::Step::wants_write));
-  BOOST_TEST(pipe.held_bytes() > 0U);
-  BOOST_TEST(pipe.held_bytes() <= Pipe::bytes_max);
-  BOOST_TEST(written > pipe.held_bytes());
-}
-
-BOOST_AUTO_TEST_CASE(a_pipe_tells_whose_end_failed) {
-  SocketPair in, out;
-  PipePool pool;
-  auto pipe = pool.take();
-  BOOST_TEST(::write(in.a.get(), "abc", 3) == 3);
-  std::signal(SIGPIPE, SIG_IGN);
-  out.b.reset();
-  BOOST_TEST((pipe.move(in.b.get(), out.a.get()).step == Pipe::Step::receiver_failed));
-}
-
-BOOST_AUTO_TEST_CASE(only_empty_pipes_are_used_again) {
-  SocketPair in, out;
-  PipePool pool;
-  auto pipe = pool.take();
-  BOOST_TEST(::write(in.a.get(), "old", 3) == 3);
-  std::signal(SIGPIPE, SIG_IGN);
-  out.b.reset();
-  (void)pipe.move(in.b.get(), out.a.get());
-  BOOST_TEST(pipe.held_bytes() == 3U);
-  pool.give_back(std::move(pipe));
-  SocketPair next;
-  auto fresh = pool.take();
-  BOOST_TEST((fresh.move(next.a.get(), next.b.get()).step == Pipe::Step::wants_read));
 }
