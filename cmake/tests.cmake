@@ -21,13 +21,16 @@ target_link_libraries(rdv_test_main PRIVATE rdv_base Boost::unit_test_framework 
 
 # In these a sanitizer hides part of what is checked (memory, descriptors), so they are run in the release build too.
 add_custom_target(release_tests)
+# What has threads of its own: they are also run with ThreadSanitizer.
+add_custom_target(thread_tests)
 
-# rdv_test(name LABEL unit SOURCES a.cpp LINK rdv_core [ASIO] [RELEASE]): one Boost.Test binary, registered under its label.
+# rdv_test(name LABEL unit SOURCES a.cpp LINK rdv_core [ASIO] [RELEASE] [THREADS]): one Boost.Test binary, registered under its label.
 #   ASIO     its files include io/asio.hpp
 #   LABEL    unit, component, or release for one that only the release build runs
 #   RELEASE  it is one of release_tests, and has the label "release" too
+#   THREADS  it is one of thread_tests, and has the label "threads" too
 function(rdv_test name)
-  cmake_parse_arguments(arg "ASIO;RELEASE" "LABEL" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(arg "ASIO;RELEASE;THREADS" "LABEL" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_compile_definitions(${name} PRIVATE BOOST_TEST_DYN_LINK)
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
@@ -43,6 +46,10 @@ function(rdv_test name)
     list(APPEND labels release)
     list(REMOVE_DUPLICATES labels)
     add_dependencies(release_tests ${name})
+  endif()
+  if(arg_THREADS)
+    list(APPEND labels threads)
+    add_dependencies(thread_tests ${name})
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT 400)
 endfunction()

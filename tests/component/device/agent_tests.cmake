@@ -6,4 +6,4 @@ rdv_test(agent_tun_test LABEL component SOURCES agent_tun_test.cpp ${agent_test_
 rdv_test(agent_identity_test LABEL component
   SOURCES agent_identity_test.cpp ${CMAKE_SOURCE_DIR}/tests/support/memory_tls.cpp LINK rdv_agent ASIO)
 rdv_test(agent_uplink_test LABEL component
-  SOURCES agent_uplink_test.cpp ${CMAKE_SOURCE_DIR}/tests/support/memory_tls.cpp LINK rdv_agent ASIO)
+  SOURCES agent_uplink_test.cpp ${CMAKE_SOURCE_DIR}/tests/support/memory_tls.cpp LINK rdv_agent ASIO THREADS)
