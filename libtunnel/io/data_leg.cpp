@@ -1,8 +1,8 @@
 #include "io/data_leg.hpp"
 
 #include "crypto/hash.hpp"
+#include "io/leg_socket.hpp"
 
-#include <netinet/tcp.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 
@@ -16,17 +16,6 @@ using wire::CloseCode;
 using wire::FrameType;
 
 namespace {
-
-/// Unsent bytes that the kernel may hold before it calls the socket writable: enough for full
-/// speed, little enough to keep what we send next near (SPIKE.md).
-constexpr int unsent_bytes = 128 * 1024;
-
-void tune(tcp::socket& socket) {
-  error_code ignored;
-  socket.set_option(tcp::no_delay{true}, ignored);
-  ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes,
-               sizeof unsent_bytes);
-}
 
 crypto::SslHandle on_memory(const crypto::TlsContext& context) {
   auto ssl = context.new_ssl();
@@ -59,7 +48,9 @@ DataLeg::DataLeg(TlsSocket outer, const crypto::TlsContext& inner, Plan plan)
       inner_{on_memory(inner)},
       plan_{std::move(plan)},
       handoff_{{.grant_hash = plan_.confirm.grant_hash, .peer_role = plan_.peer_role}} {
-  tune(outer_.socket());
+  error_code ignored;
+  outer_.socket().set_option(tcp::no_delay{true}, ignored);
+  tune_leg(static_cast<int>(outer_.socket().native_handle()));
 }
 
 Task<std::optional<LegEnd>> DataLeg::establish() {

@@ -177,6 +177,7 @@ void PacketPump::on_ack(ByteView payload) {
   if (!ack) return end(CloseCode::protocol, ack.error().message());
   if (!sender_.on_ack(*ack, Clock::now()))
     return end(CloseCode::protocol, "it acknowledged what it cannot have got");
+  losses_.check(static_cast<int>(leg_.socket().native_handle()), Clock::now());
   news_for_sender_ = true;
 }
 

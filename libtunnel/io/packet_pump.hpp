@@ -7,6 +7,7 @@
 #include "crypto/openssl.hpp"
 #include "io/asio.hpp"
 #include "io/data_leg.hpp"
+#include "io/leg_socket.hpp"
 #include "io/packet_sender.hpp"
 
 #include <cstdint>
@@ -98,6 +99,7 @@ class PacketPump {
   PumpCounters counters_;
   PacketSender sender_;
   core::AckClock acks_;
+  LossWatch losses_;
   Bytes rx_;
   std::size_t rx_begin_ = 0, rx_end_ = 0;
   bool ack_timed_ = false;           ///< ack_timer_ is set to when the next one is due

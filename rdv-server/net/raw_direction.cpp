@@ -17,6 +17,7 @@ Task<RawDirection::End> RawDirection::run() {
     if (moved.bytes > 0) {
       carried_.bytes += moved.bytes;
       carried_.last = tunnel::Clock::now();
+      losses_.check(to_.native_handle(), carried_.last);
       turn_bytes_ += moved.bytes;
       found_something_ = true;
     }

@@ -1,4 +1,5 @@
 #pragma once
+#include "io/leg_socket.hpp"
 #include "net/moderation.hpp"
 #include "net/pipe_pool.hpp"
 
@@ -41,6 +42,7 @@ class RawDirection {
   tcp::socket& to_;
   Carried& carried_;
   Surroundings around_;
+  tunnel::io::LossWatch losses_;  ///< on the way to the receiver
   std::size_t turn_bytes_ = 0;    ///< since others had their turn
   bool found_something_ = false;  ///< since we last waited for the sender
 };

@@ -1,6 +1,6 @@
 #include "net/relay.hpp"
 
-#include "net/leg_socket.hpp"
+#include "io/leg_socket.hpp"
 
 #include <boost/assert.hpp>
 #include <openssl/err.h>
@@ -36,7 +36,7 @@ void Relay::adopt(Side side, tunnel::io::TlsSocket tls, wire::FrameReader reader
   BOOST_ASSERT(!leg(side).socket);
   if (stopped_) return;  // the leg is closed with `tls`
   auto [socket, ssl] = tls.release();
-  tune_leg(socket.native_handle());
+  tunnel::io::tune_leg(socket.native_handle());
   leg(side).socket.emplace(std::move(socket));
   leg(side).ssl = std::move(ssl);
   const auto pending = static_cast<std::size_t>(::SSL_has_pending(leg(side).ssl.get()));

@@ -1,5 +1,5 @@
 #define BOOST_TEST_MODULE net_relay_parts
-#include "net/leg_socket.hpp"
+#include "io/leg_socket.hpp"
 #include "net/moderation.hpp"
 #include "net/pipe_pool.hpp"
 
@@ -194,14 +194,14 @@ BOOST_AUTO_TEST_CASE(all_that_wait_for_the_next_look_look_together) {
   BOOST_TEST((looked.front() - before >= Moderation::period));
 }
 
-BOOST_AUTO_TEST_CASE(a_short_leg_is_bounded_and_not_paced) {
+BOOST_AUTO_TEST_CASE(a_leg_is_bounded_and_not_paced) {
   asio::io_context io;
   tcp::acceptor acceptor{io, {asio::ip::address_v4::loopback(), 0}};
   tcp::socket near{io}, far{io};
   near.connect(acceptor.local_endpoint());
   acceptor.accept(far);
   const int fd = near.native_handle();
-  tune_leg(fd);
+  tunnel::io::tune_leg(fd);
   const auto option = [fd](int name) {
     int value = 0;
     socklen_t length = sizeof value;

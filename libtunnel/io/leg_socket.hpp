@@ -1,0 +1,34 @@
+#pragma once
+#include "base/clock.hpp"
+
+#include <cstdint>
+
+namespace tunnel::io {
+
+/// Tells the kernel how to treat the TCP connection of a data leg. What it refuses stays as it was:
+///
+/// - TCP_USER_TIMEOUT: a machine that is gone without a word is given up after 30 s (tcp(7)).
+/// - TCP_NOTSENT_LOWAT: no more than 256 KiB wait unsent.
+/// - Congestion control: not BBR, where that is the machine's default; see LossWatch.
+void tune_leg(int fd);
+
+/// Watches how much a leg loses and gives it BBR when that makes a long way slow, where the kernel
+/// has it for us: CUBIC and Reno take every lost segment for congestion, and with 1 % lost at
+/// random and 150 ms carry less than 1 Mbit/s. Not from the start: BBR's pacing costs the relay
+/// twice the CPU time, and its probing holds up a keystroke (docs/PERFORMANCE.md).
+class LossWatch {
+ public:
+  /// How often check() looks.
+  static constexpr auto every = std::chrono::seconds{1};
+
+  /// Looks at most every second; call it when something was sent. @param fd  of the leg's socket
+  void check(int fd, Clock::time_point now);
+
+ private:
+  Clock::time_point looked_{};
+  std::uint32_t segments_ = 0, resent_ = 0;
+  int lossy_ = 0;  ///< seconds in a row
+  bool done_ = false;
+};
+
+}  // namespace tunnel::io
