@@ -3,6 +3,7 @@
 
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
+#include <fmt/format.h>
 
 #include <csignal>
 
@@ -213,7 +214,7 @@ BOOST_AUTO_TEST_CASE(a_blocked_path_holds_bounded_memory_and_loses_the_oldest) {
   session.relay.frozen = true;
   std::size_t given = 0;
   const auto numbered = [](std::size_t number) {
-    return from_master(std::to_string(number) + ' ' + std::string(60'000, 'x'));
+    return from_master(fmt::format("{} {:x>60000}", number, ""));
   };
   for (int round = 0; round < 3; ++round) {
     while (session.master.give(numbered(given)))
@@ -229,7 +230,7 @@ BOOST_AUTO_TEST_CASE(a_blocked_path_holds_bounded_memory_and_loses_the_oldest) {
         10s));
   }
   session.relay.frozen = false;
-  const auto last = std::to_string(given - 1) + ' ';
+  const auto last = fmt::format("{} ", given - 1);
   const auto& received = session.onsite.received;
   BOOST_TEST(session.run_until(
       [&] { return !received.empty() && text_of(received.back()).starts_with(last); }, 20s));
