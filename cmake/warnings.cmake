@@ -10,6 +10,6 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(rdv_warnings INTERFACE
     -Wduplicated-cond -Wlogical-op
     # GCC 12 reports false positives of these three inside optimised coroutines and std::string.
-    -Wno-null-dereference -Wno-maybe-uninitialized -Wno-restrict
+    -Wno-null-dereference -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow
     -Wno-dangling-pointer)
 endif()
