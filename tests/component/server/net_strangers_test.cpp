@@ -162,7 +162,7 @@ BOOST_FIXTURE_TEST_CASE(without_descriptors_it_waits_and_does_not_spin, Served) 
 BOOST_FIXTURE_TEST_CASE(many_honest_devices_at_once_all_come_in, Served) {
   std::vector<Device> devices;
   for (int i = 0; i < 12; ++i)
-    devices.push_back(new_device("d" + std::to_string(i), Role::onsite));
+    devices.push_back(new_device(std::string{"d"}.append(std::to_string(i)), Role::onsite));
   std::vector<std::future<void>> comings;
   for (const auto& device : devices)
     comings.push_back(std::async(std::launch::async, [&] { ControlPeer{port(), device}; }));
@@ -240,7 +240,7 @@ BOOST_FIXTURE_TEST_CASE(a_device_that_takes_nothing_is_closed_before_its_outbox_
   const auto device = new_device("deaf", Role::master);
   in_server([](rdv::Server& server) {  // long answers
     for (int i = 0; i < 60; ++i)
-      server.control().add_device("o" + std::to_string(i), "onsite", {});
+      server.control().add_device(std::string{"o"}.append(std::to_string(i)), "onsite", {});
     return 0;
   });
   ControlPeer peer{port(), device, Cut::coalesced};
