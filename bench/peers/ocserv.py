@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .peer import RDV_ADDRESS, Peer
+from lab.topology import RDV_ADDRESS
+
+from .peer import Peer
 
 SERVER = """auth = "certificate"
 tcp-port = {port}

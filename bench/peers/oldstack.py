@@ -1,8 +1,8 @@
 """The stack RDV takes the place of: stunnel to the server, in it ssh, in it a port forward, in it vtun.
 
-The server routes between its two vtun devices with a routing table each, and masquerades towards the onsite. Nothing of
-it encrypts or compresses twice on purpose: vtun does neither. Not counted when a session opens: the old stack's own
-script, which typed at a shell.
+The server routes between its two vtun devices with a routing table each, and masquerades towards the onsite. stunnel and
+ssh both encrypt, vtun neither encrypts nor compresses. Not counted when a session opens: the old stack's own script,
+which typed at a shell.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from lab.topology import RDV_ADDRESS
+
 from . import sshd
-from .peer import RDV_ADDRESS, Peer
+from .peer import Peer
 
 SSHD_PORT = 2223
 FORWARD_PORT = 5000  # on both devices

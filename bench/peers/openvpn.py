@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from .peer import RDV_ADDRESS, Peer
+from lab.lab import Lab
+from lab.topology import RDV_ADDRESS
+
+from .peer import Peer
 
 SERVER = """mode server
 tls-server
@@ -43,7 +46,7 @@ verb 1
 class OpenVpn(Peer):
     """`both` and `server`: further lines of the configurations; `queue`: txqueuelen of the devices."""
 
-    def __init__(self, lab, name: str, number: int, both=(), server=(), queue: int = 500) -> None:
+    def __init__(self, lab: Lab, name: str, number: int, both=(), server=(), queue: int = 500) -> None:
         super().__init__(lab, name, number)
         self.port = 1190 + number
         self.queue = queue

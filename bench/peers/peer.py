@@ -5,7 +5,6 @@ from __future__ import annotations
 from lab.host import Host
 from lab.lab import Lab
 from lab.process import Background, LabError, tail, until
-from lab.topology import EXTREMITY, RDV_ADDRESS
 
 from .. import aliases
 from .pki import Pki
@@ -87,7 +86,7 @@ class Peer:
     def host(self, part: str) -> Host:
         return self.lab["rdv" if part == "server" else part]
 
-    def wait_port(self, part: str, port: int, address: str = "") -> None:
+    def wait_port(self, part: str, port: int) -> None:
         until(f"{self.name} on port {port} of its {part}", lambda: self.host(part).listens(port), UP_S, 0.01)
 
     def wait_device(self, part: str, device: str = "") -> None:
@@ -110,6 +109,3 @@ class Peer:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         return str(path)
-
-
-__all__ = ["EXTREMITY", "RDV_ADDRESS", "Peer"]

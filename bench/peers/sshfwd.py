@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from lab.lab import Lab
 from lab.process import until
-from lab.topology import CAMERA
+from lab.topology import CAMERA, EXTREMITY, RDV_ADDRESS
 
 from . import sshd
-from .peer import EXTREMITY, RDV_ADDRESS, Peer
+from .peer import Peer
 
 FORWARDED = (5202, 22, 80)  # iperf3, ssh, web; the master offers them all from FIRST on
 FIRST_AT_SERVER = 15200
@@ -19,7 +20,7 @@ class SshForward(Peer):
     carries = frozenset({"tcp"})
     port = 2222
 
-    def __init__(self, lab, name: str, number: int) -> None:
+    def __init__(self, lab: Lab, name: str, number: int) -> None:
         super().__init__(lab, name, number)
         self.target = EXTREMITY
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .peer import RDV_ADDRESS, Peer
+from lab.topology import RDV_ADDRESS
+
+from .peer import Peer
 
 NODES = {"server": "10.6.0.1", "master": "10.6.0.2", "onsite": "10.6.0.3"}
 CONFIG = """Name = {name}

@@ -6,8 +6,9 @@ import shutil
 from pathlib import Path
 
 from lab.process import until
+from lab.topology import RDV_ADDRESS
 
-from .peer import RDV_ADDRESS, Peer
+from .peer import Peer
 
 ADDRESSES = {"server": "10.7.0.1/24", "master": "10.7.0.2/24", "onsite": "10.7.0.3/24"}
 SOCKETS = Path("/var/run/wireguard")
