@@ -24,6 +24,13 @@ std::uint32_t mix(std::uint32_t hash, std::uint32_t word) {
   return (hash << 13U | hash >> 19U) * 5 + 0xe6546b64U;
 }
 
+/// MurmurHash3's last step: every bit of the input decides every bit of the result.
+std::uint32_t finish(std::uint32_t hash) {
+  hash = (hash ^ hash >> 16U) * 0x85ebca6bU;
+  hash = (hash ^ hash >> 13U) * 0xc2b2ae35U;
+  return hash ^ hash >> 16U;
+}
+
 /// Of addresses, protocol and (but in fragments) ports: RFC 8290, 4.1.
 std::uint32_t hash_of(std::span<const std::byte> packet, std::uint32_t seed) {
   if (packet.size() < ip_at + ip_header_bytes_min) return seed;
@@ -36,8 +43,7 @@ std::uint32_t hash_of(std::span<const std::byte> packet, std::uint32_t seed) {
   const bool has_ports = (protocol == protocol_tcp || protocol == protocol_udp) && !is_fragment;
   if (has_ports && ip.size() >= header_bytes + 4)
     hash = mix(hash, load_big_endian<std::uint32_t>(ip.subspan(header_bytes, 4)));
-  hash = mix(hash, protocol);
-  return hash ^ hash >> 8U ^ hash >> 16U;
+  return finish(mix(hash, protocol));
 }
 
 /// Marks a packet whose flow can read it.
@@ -121,8 +127,16 @@ void FlowQueue::push(std::size_t bytes, Clock::time_point now) {
   space_view_.erase(space_view_.begin(), space_view_.begin() + used);
 }
 
+/// Its own queue, else an idle one of its set, else (all are busy) one that it shares.
 FlowQueue::Flow& FlowQueue::flow_of(std::span<const std::byte> packet) {
-  return flow_[hash_of(packet, seed_) % flows];
+  const auto hash = hash_of(packet, seed_);
+  const auto set = std::span{flow_}.subspan(hash % (flows / set_flows) * set_flows, set_flows);
+  if (const auto own = std::ranges::find(set, hash, &Flow::hash); own != set.end()) return *own;
+  const auto idle = std::ranges::find_if(set, [](const Flow& flow) { return !flow.is_linked(); });
+  if (idle == set.end()) return set.front();
+  idle->hash = hash;
+  idle->codel = {};
+  return *idle;
 }
 
 FlowQueue::Index FlowQueue::unlink_head(Flow& flow) {

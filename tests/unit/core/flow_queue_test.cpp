@@ -75,6 +75,23 @@ std::uint32_t number_of(ByteView packet) {
 
 }  // namespace
 
+BOOST_AUTO_TEST_CASE(a_thin_flow_never_shares_the_queue_of_one_of_eight_bulk_flows) {
+  for (std::uint32_t seed = 0; seed < 500; ++seed) {
+    FlowQueue queue{seed};
+    for (std::uint16_t i = 0; i < 8 * 20; ++i)
+      push(queue, make_packet(static_cast<std::uint16_t>(5000 + i % 8), i), t0);
+    for (int i = 0; i < 8; ++i)  // the bulk flows are new ones no more
+      pop(queue, t0);
+    push(queue, make_packet(22, 1, 64), t0);
+    BOOST_TEST_CONTEXT("seed " << seed) {
+      std::size_t waited = 0;
+      while (port_of(pop(queue, t0).value()) != 22)
+        ++waited;
+      BOOST_TEST(waited <= 8U);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(what_goes_in_comes_out_whatever_its_size) {
   FlowQueue queue{1};
   for (const std::size_t bytes : {28UL, 29UL, 1500UL, 2038UL, 2039UL, 4086UL, 40'000UL, 65'535UL}) {
