@@ -65,6 +65,8 @@ struct Broker::Dispatch {
     out.push_back(CloseConnection{from.id, std::nullopt});
     broker.forget(from.id, CloseCode::shutdown, goodbye.text, now, out);
   }
+  void operator()(const wire::Interrupted&) const { violate("an Interrupted from a device"); }
+  void operator()(const wire::Resume&) const { violate("a Resume without a session"); }
   void operator()(const wire::Welcome&) const { violate("a Welcome from a device"); }
   void operator()(const wire::Listing&) const { violate("a Listing from a device"); }
   void operator()(const wire::Waiting&) const { violate("a Waiting from a device"); }

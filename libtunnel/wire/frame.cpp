@@ -33,7 +33,9 @@ std::optional<Rule> rule_of(FrameType type) {
     case FrameType::goodbye:
     case FrameType::renew:
     case FrameType::renewed:
-    case FrameType::cancel: return Rule{Channel::control, control_payload_bytes_max};
+    case FrameType::cancel:
+    case FrameType::interrupted:
+    case FrameType::resume: return Rule{Channel::control, control_payload_bytes_max};
     case FrameType::enroll:
     case FrameType::enrolled:
     case FrameType::enroll_refused: return Rule{Channel::enroll, control_payload_bytes_max};

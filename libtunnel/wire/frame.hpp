@@ -35,6 +35,8 @@ enum class FrameType : std::uint8_t {
   renew = 0x11,
   renewed = 0x12,
   cancel = 0x13,
+  interrupted = 0x14,
+  resume = 0x15,
   // rdv-enroll/1
   enroll = 0x20,
   enrolled = 0x21,

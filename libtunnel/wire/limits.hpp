@@ -48,6 +48,7 @@ inline constexpr std::size_t allow_rules_max = 32;
 inline constexpr std::size_t listing_devices_max =
     32;  ///< in one Listing frame: fits however long their fields are
 inline constexpr std::size_t capabilities_max = 16;
+inline constexpr std::size_t held_sessions_max = 4;  ///< in one Hello
 inline constexpr std::uint32_t session_seconds_max = 7 * 24 * 3600;
 
 // --- enrolment ----------------------------------------------------------------------------------
@@ -72,7 +73,8 @@ inline constexpr auto ping_after_max = 300s;
 inline constexpr auto pong_timeout = 10s;
 inline constexpr auto alive_after = 5s;  ///< inner session: silence before we ask
 inline constexpr auto alive_give_up_after =
-    10s;  ///< further silence before the session is called lost
+    10s;                                     ///< further silence before the session is called lost
+inline constexpr auto resume_grace = 10min;  ///< a session without legs is kept so long
 inline constexpr auto reconnect_first = 500ms;
 inline constexpr auto reconnect_cap = 30s;
 /// KeyUpdate of the inner session (RFC 8446, 5.5 gives 2^24.5 full records for AES-GCM; we stay far

@@ -14,13 +14,20 @@ pb::Hello to_pb(const Hello& m) {
   out.set_version_min(m.version_min);
   out.set_version_max(m.version_max);
   put(*out.mutable_info(), m.info);
+  for (const auto session : m.sessions)
+    out.add_sessions(session);
   return out;
 }
 Result<Hello> from_pb(const pb::Hello& in) {
   auto info = take_info(in.info());
   if (!info) return info.error();
   if (in.version_min() == 0 || in.version_min() > in.version_max()) return Errc::bad_value;
-  return Hello{in.version_min(), in.version_max(), std::move(*info)};
+  if (static_cast<std::size_t>(in.sessions_size()) > held_sessions_max) return Errc::bad_value;
+  if (std::ranges::find(in.sessions(), 0U) != in.sessions().end()) return Errc::bad_value;
+  return Hello{in.version_min(),
+               in.version_max(),
+               std::move(*info),
+               {in.sessions().begin(), in.sessions().end()}};
 }
 
 pb::Welcome to_pb(const Welcome& m) {
@@ -293,6 +300,30 @@ pb::Cancel to_pb(const Cancel& m) {
   return out;
 }
 
+pb::Interrupted to_pb(const Interrupted& m) {
+  pb::Interrupted out;
+  out.set_session(m.session);
+  out.set_epoch(m.epoch);
+  return out;
+}
+Result<Interrupted> from_pb(const pb::Interrupted& in) {
+  if (in.session() == 0 || in.epoch() == 0) return Errc::bad_value;
+  return Interrupted{in.session(), in.epoch()};
+}
+
+pb::Resume to_pb(const Resume& m) {
+  pb::Resume out;
+  out.set_session(m.session);
+  out.set_epoch(m.epoch);
+  put(*out.mutable_nonce(), m.nonce);
+  return out;
+}
+Result<Resume> from_pb(const pb::Resume& in) {
+  const auto nonce = take_array<nonce_bytes>(in.nonce());
+  if (!nonce || in.session() == 0 || in.epoch() == 0) return Errc::bad_value;
+  return Resume{in.session(), in.epoch(), *nonce};
+}
+
 /// Parses `payload` as a Pb and checks it with `check`.
 template <class Message, class Pb>
 Result<ControlMessage> decode_as(ByteView payload, Result<Message> (*check)(const Pb&)) {
@@ -345,6 +376,8 @@ Result<ControlMessage> decode_control(FrameType type, ByteView payload) {
     case FrameType::renew: return decode_as<Renew, pb::Renew>(payload);
     case FrameType::renewed: return decode_as<Renewed, pb::Renewed>(payload);
     case FrameType::cancel: return decode_as<Cancel, pb::Cancel>(payload, cancel_from_pb);
+    case FrameType::interrupted: return decode_as<Interrupted, pb::Interrupted>(payload);
+    case FrameType::resume: return decode_as<Resume, pb::Resume>(payload);
     default: return Errc::unknown_type;
   }
 }

@@ -44,6 +44,8 @@ struct Hello {
   std::uint32_t version_min = wire::version_min;
   std::uint32_t version_max = wire::version_max;
   Info info;
+  /// Those this device still holds: the server closes what is over, and ends what is not named.
+  std::vector<std::uint64_t> sessions = {};
 };
 struct Welcome {
   static constexpr auto type = FrameType::welcome;
@@ -130,7 +132,7 @@ struct Decline {
 };
 struct Granted {
   static constexpr auto type = FrameType::granted;
-  std::uint32_t request = 0;  ///< master: its Open; onsite: 0
+  std::uint32_t request = 0;  ///< master: its Open; onsite, and after Resume: 0
   Bytes grant;                ///< exact signed bytes (wire/grant.hpp)
   Bytes signature;            ///< ECDSA P-256 with SHA-256, DER, by the server's grant key
   Info peer;                  ///< what the other end told of itself
@@ -160,10 +162,25 @@ struct Cancel {
   static constexpr auto type = FrameType::cancel;
   std::uint32_t request = 0;
 };
+/// The session's leg is gone at the other end, or at the server: give up yours, if it is of an
+/// older epoch, and ask with Resume.
+struct Interrupted {
+  static constexpr auto type = FrameType::interrupted;
+  std::uint64_t session = 0;
+  std::uint32_t epoch = 0;  ///< the one to come
+};
+/// The device's leg is gone and it wants a new one; answered by Granted when the other end wants
+/// it too, or by Close.
+struct Resume {
+  static constexpr auto type = FrameType::resume;
+  std::uint64_t session = 0;
+  std::uint32_t epoch = 0;  ///< not 0; the grant must have this one or a newer
+  Nonce nonce{};
+};
 
-using ControlMessage =
-    std::variant<Hello, Welcome, Ping, Pong, InfoUpdate, List, Listing, Open, Waiting, Refused,
-                 Offer, Accept, Decline, Granted, Close, Goodbye, Renew, Renewed, Cancel>;
+using ControlMessage = std::variant<Hello, Welcome, Ping, Pong, InfoUpdate, List, Listing, Open,
+                                    Waiting, Refused, Offer, Accept, Decline, Granted, Close,
+                                    Goodbye, Renew, Renewed, Cancel, Interrupted, Resume>;
 
 /// @retval Errc::malformed, Errc::bad_name, Errc::bad_value, Errc::unknown_type  close the
 /// connection

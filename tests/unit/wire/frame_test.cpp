@@ -19,7 +19,7 @@ struct Known {
 const std::map<int, Known>& known_types() {
   static const auto table = [] {
     std::map<int, Known> types;
-    for (int type = 0x01; type <= 0x13; ++type)
+    for (int type = 0x01; type <= 0x15; ++type)
       types[type] = {Channel::control, 65536};
     for (int type = 0x20; type <= 0x22; ++type)
       types[type] = {Channel::enroll, 65536};

@@ -60,7 +60,7 @@ std::vector<ControlMessage> control_messages() {
   const ListedDevice plain{name("rpi1"), "", {}, "", false, 0, std::nullopt, 0};
   const ListedDevice full{
       name("rpi2"), "Zürich, Halle 3", info(), "198.51.100.7", true, 5, name("anna"), 6};
-  return {Hello{1, 7, info()},
+  return {Hello{1, 7, info(), {1, 0xfedcba9876543210}},
           Welcome{1, 300, -5, name("rdv"), name("rpi1"), Role::master, "198.51.100.7"},
           Ping{0xffffffffffffffff},
           Pong{1},
@@ -78,7 +78,9 @@ std::vector<ControlMessage> control_messages() {
           Goodbye{GoodbyeCode::overloaded, "too many", 30'000},
           Renew{bytes(csr_bytes_max)},
           Renewed{bytes(certificate_bytes_max)},
-          Cancel{9}};
+          Cancel{9},
+          Interrupted{0xfedcba9876543210, 2},
+          Resume{0xfedcba9876543210, 2, bytes32(9)}};
 }
 
 std::vector<EnrollMessage> enroll_messages() {
