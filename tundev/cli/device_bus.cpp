@@ -63,6 +63,7 @@ SessionState parse_state(std::string_view word) {
   if (word == "waiting") return SessionState::waiting;
   if (word == "opening") return SessionState::opening;
   if (word == "established") return SessionState::established;
+  if (word == "interrupted") return SessionState::interrupted;
   if (word == "warning") return SessionState::warning;
   if (word == "closed") return SessionState::closed;
   return SessionState::unknown;
@@ -83,6 +84,9 @@ SessionEvent read_event(std::uint64_t id, const std::string& state, const Facts&
                      .dns = in.texts("dns"),
                      .echo_ms = in.value<double>("echo_ms"),
                      .expires = in.time("expires"),
+                     .resumed = in.value<bool>("resumed"),
+                     .interrupted_ms = in.value<double>("interrupted_ms"),
+                     .up_to_seconds = in.value<std::uint64_t>("up_to_seconds"),
                      .code = in.text("code"),
                      .failed = in.value<bool>("failed"),
                      .rx_bytes = in.value<std::uint64_t>("rx_bytes"),
@@ -114,6 +118,7 @@ RunningSession read_session(const Facts& facts) {
           .state = in.text("state"),
           .peer = in.text("peer"),
           .since = in.time("since"),
+          .interrupted_since = in.time("interrupted_since"),
           .rx_bytes = in.value<std::uint64_t>("rx_bytes"),
           .tx_bytes = in.value<std::uint64_t>("tx_bytes")};
 }
@@ -280,7 +285,9 @@ DeviceBus::Woken DeviceBus::wait(std::optional<tunnel::Clock::time_point> deadli
   const auto turn = run_until([&] { return !events_.empty() || agent_gone_; }, deadline, stop_fd_);
   if (turn == Turn::stop) return Woken::stop;
   if (turn == Turn::deadline) return Woken::deadline;
-  return events_.empty() ? Woken::agent_gone : Woken::event;
+  if (!events_.empty()) return Woken::event;
+  agent_gone_ = false;
+  return Woken::agent_gone;
 }
 
 std::optional<SessionEvent> DeviceBus::take_event(std::uint64_t id) {

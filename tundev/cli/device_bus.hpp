@@ -61,8 +61,8 @@ class DeviceBus {
 
   /// From now on SessionChanged signals are kept for take_event().
   void watch_sessions();
-  /// Waits until there is an event, the stop descriptor is readable, the agent left the bus or the
-  /// deadline passed.
+  /// Waits until there is an event, the stop descriptor is readable, the agent left the bus (said
+  /// once, behind its last event) or the deadline passed.
   Woken wait(std::optional<tunnel::Clock::time_point> deadline);
   /// The oldest event of session `id`; events of other sessions before it are dropped.
   std::optional<SessionEvent> take_event(std::uint64_t id);

@@ -38,10 +38,19 @@ struct RunningSession {
   std::string state;     ///< a word of SessionState
   std::string peer;      ///< the other device's name
   tunnel::UnixSeconds since = 0;
-  std::uint64_t rx_bytes = 0, tx_bytes = 0;  ///< as this device counts
+  tunnel::UnixSeconds interrupted_since = 0;  ///< 0: it is not
+  std::uint64_t rx_bytes = 0, tx_bytes = 0;   ///< as this device counts
 };
 
-enum class SessionState : std::uint8_t { waiting, opening, established, warning, closed, unknown };
+enum class SessionState : std::uint8_t {
+  waiting,
+  opening,
+  established,
+  interrupted,
+  warning,
+  closed,
+  unknown
+};
 
 /// One SessionChanged signal. Only the fields of its state are set.
 struct SessionEvent {
@@ -49,7 +58,7 @@ struct SessionEvent {
   SessionState state = SessionState::unknown;
   std::string state_word;         ///< as the agent said it
   std::string reason;             ///< waiting: a word
-  std::string text;               ///< waiting, warning, closed: a sentence
+  std::string text;               ///< waiting, interrupted, warning, closed: a sentence
   tunnel::UnixSeconds since = 0;  ///< waiting: offline since; 0: never seen
   // established
   std::string session, peer, hostname, lan;
@@ -57,7 +66,13 @@ struct SessionEvent {
   double echo_ms = 0;               ///< the first echo through the whole path
   std::optional<double> open_ms;    ///< from asking for the session to that echo
   tunnel::UnixSeconds expires = 0;  ///< 0: no limit known
-  // closed
+  bool resumed = false;             ///< it was interrupted, and goes on
+  double interrupted_ms = 0;        ///< resumed: for how long
+  // interrupted
+  std::uint64_t up_to_seconds = 0;  ///< how long it is tried to resume it; 0: not known
+  // interrupted, established
+  bool anew = false;  ///< not the old session, but another one in its place
+  // interrupted, closed
   std::string code;  ///< a word of wire::CloseCode or wire::RefusalCode
   bool failed = false;
   std::uint64_t rx_bytes = 0, tx_bytes = 0, seconds = 0;

@@ -53,6 +53,7 @@ std::string json_status(const AgentStatus& status, const std::vector<RunningSess
                                 {"state", session.state},
                                 {"peer", session.peer},
                                 {"since", session.since},
+                                {"interrupted_since", session.interrupted_since},
                                 {"rx_bytes", session.rx_bytes},
                                 {"tx_bytes", session.tx_bytes}});
   return line(json);
@@ -84,6 +85,15 @@ std::string json_event(const SessionEvent& event, std::string_view onsite) {
       json["echo_ms"] = event.echo_ms;
       json["open_ms"] = event.open_ms.value_or(0);
       json["expires"] = event.expires;
+      json["resumed"] = event.resumed;
+      json["anew"] = event.anew;
+      json["interrupted_ms"] = event.interrupted_ms;
+      break;
+    case SessionState::interrupted:
+      json["code"] = event.code;
+      json["text"] = event.text;
+      json["anew"] = event.anew;
+      json["up_to_seconds"] = event.up_to_seconds;
       break;
     case SessionState::warning: json["text"] = event.text; break;
     case SessionState::closed:

@@ -2,6 +2,7 @@
 #include "cli/command.hpp"
 #include "cli/device_bus.hpp"
 #include "cli/json.hpp"
+#include "cli/reopening.hpp"
 #include "cli/session_view.hpp"
 #include "cli/stop_signals.hpp"
 #include "cli/text.hpp"
@@ -126,7 +127,9 @@ std::string close_reason(Stop why) {
   return "";
 }
 
-/// One session from Open to its end.
+constexpr auto service_stopped = "the device's service stopped";
+
+/// One session from Open to its end, and others in its place when a device's service was killed.
 class Holder {
  public:
   Holder(Console& console, const Arguments& arguments)
@@ -135,12 +138,14 @@ class Holder {
   int run(const std::string& what) {
     if (const auto code = check_device(console_, bus_, arguments_, what)) return *code;
     bus_.watch_sessions();
-    id_ = bus_.open(
-        {.onsite = arguments_.onsite, .mode = arguments_.mode, .seconds = arguments_.seconds});
+    open(arguments_.seconds);
     for (;;) {
-      const auto code = turn(bus_.wait(closing_));
+      const auto code = id_ == no_session ? wait_to_reopen() : turn(bus_.wait(closing_));
       if (code) return *code;
-      if (console_.is_broken()) ask_to_close(Stop::terminal_closed);
+      if (console_.is_broken()) {
+        if (id_ == no_session) return exit_done;
+        ask_to_close(Stop::terminal_closed);
+      }
     }
   }
 
@@ -149,11 +154,13 @@ class Holder {
     switch (woken) {
       case DeviceBus::Woken::event:
         while (const auto event = bus_.take_event(id_)) {
-          show_raw(*event);
-          if (const auto code = say(view_.on_event(*event))) return code;
+          if (const auto code = take(*event)) return code;
+          if (id_ == no_session) break;
         }
         return std::nullopt;
-      case DeviceBus::Woken::agent_gone: return say(view_.on_agent_gone());
+      case DeviceBus::Woken::agent_gone:
+        if (!closing_ && reopen_after("agent_gone", service_stopped)) return std::nullopt;
+        return say(view_.on_agent_gone());
       case DeviceBus::Woken::deadline: return say(view_.on_close_deadline());
       case DeviceBus::Woken::stop: break;
     }
@@ -167,6 +174,102 @@ class Holder {
     if (why != Stop::ctrl_c) return std::nullopt;
     console_.note("left without waiting for the end of the session");
     return exit_failed;
+  }
+
+  std::optional<int> take(SessionEvent event) {
+    const auto now = Clock::now();
+    if (event.state == SessionState::interrupted) reopening_.on_interrupted(now);
+    if (event.state == SessionState::established) {
+      if (!first_established_) first_established_ = now;
+      if (reopening_.is_broken()) {
+        event.anew = was_anew_ = true;
+        event.interrupted_ms =
+            std::chrono::duration<double, std::milli>(reopening_.broken_for(now)).count();
+      }
+      reopening_.on_established(now);
+    }
+    if (event.state == SessionState::closed) {
+      before_.rx_bytes = event.rx_bytes += before_.rx_bytes;
+      before_.tx_bytes = event.tx_bytes += before_.tx_bytes;
+      if (was_anew_) event.seconds = seconds_since(*first_established_);
+      if (event.failed && !closing_ && reopen_after(event.code, event.text)) return std::nullopt;
+    }
+    return show(event);
+  }
+
+  std::optional<int> show(const SessionEvent& event) {
+    show_raw(event);
+    return say(view_.on_event(event, tunnel::unix_now()));
+  }
+
+  static std::uint64_t seconds_since(Clock::time_point when) {
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - when).count());
+  }
+
+  void open(std::uint32_t seconds) {
+    id_ = bus_.open({.onsite = arguments_.onsite, .mode = arguments_.mode, .seconds = seconds});
+  }
+
+  // --- opening it anew ---------------------------------------------------------------------------
+
+  /// @return false: that was the end
+  bool reopen_after(const std::string& code, const std::string& text) {
+    const bool was_told = reopening_.is_broken();
+    if (!reopening_.on_lost(code, Clock::now())) return false;
+    id_ = no_session;
+    if (was_told) return true;
+    constexpr auto limit = std::chrono::seconds{Reopening::give_up_after}.count();
+    show({.state = SessionState::interrupted,
+          .state_word = "interrupted",
+          .text = text,
+          .up_to_seconds = static_cast<std::uint64_t>(limit),
+          .anew = true,
+          .code = code});
+    return true;
+  }
+
+  std::optional<int> wait_to_reopen() {
+    switch (bus_.wait(reopening_.next_attempt())) {
+      case DeviceBus::Woken::event: bus_.take_event(no_session); return std::nullopt;
+      case DeviceBus::Woken::agent_gone: return std::nullopt;
+      case DeviceBus::Woken::deadline: return reopen();
+      case DeviceBus::Woken::stop: break;
+    }
+    if (stop_.take() == Stop::none) return std::nullopt;
+    return ended(tunnel::wire::CloseCode::operator_);
+  }
+
+  std::optional<int> reopen() {
+    std::uint32_t left = 0;
+    if (arguments_.seconds != 0) {
+      const auto used = seconds_since(*first_established_);
+      if (used >= arguments_.seconds) return ended(tunnel::wire::CloseCode::time_limit);
+      left = arguments_.seconds - static_cast<std::uint32_t>(used);
+    }
+    try {
+      open(left);
+    } catch (const BusError& error) {
+      const auto word = error_word(error.name);
+      if (reopen_after(word, error.what())) return std::nullopt;
+      const auto what = fmt::format("the session to {} broke off", arguments_.onsite);
+      console_.complain(explain_bus_error(what, error.name, error.what()), word);
+      return exit_failed;
+    } catch (const Stopped&) {  // the agent ends what we may have opened when we are gone
+      return ended(tunnel::wire::CloseCode::operator_);
+    }
+    return std::nullopt;
+  }
+
+  /// There is no session at this moment, and there shall be none.
+  std::optional<int> ended(tunnel::wire::CloseCode code) {
+    return show({.state = SessionState::closed,
+                 .state_word = "closed",
+                 .text = std::string{sentence(code)},
+                 .code = std::string{to_string(code)},
+                 .rx_bytes = before_.rx_bytes,
+                 .tx_bytes = before_.tx_bytes,
+                 .seconds = seconds_since(*first_established_)});
   }
 
   void ask_to_close(Stop why) {
@@ -198,8 +301,15 @@ class Holder {
   StopSignals stop_;
   DeviceBus bus_;
   SessionView view_;
+  Reopening reopening_;
   const Clock::time_point start_ = Clock::now();
-  std::uint64_t id_ = 0;
+  static constexpr std::uint64_t no_session = 0;  // agents count from 1
+  std::uint64_t id_ = no_session;
+  std::optional<Clock::time_point> first_established_;
+  bool was_anew_ = false;
+  struct {
+    std::uint64_t rx_bytes = 0, tx_bytes = 0;
+  } before_;                                  // of sessions that this one took the place of
   std::optional<Clock::time_point> closing_;  // when we stop waiting for "closed"
 };
 

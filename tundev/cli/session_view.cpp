@@ -16,16 +16,23 @@ std::string_view without_stop(std::string_view sentence) {
   return sentence;
 }
 
+/// "10 min", "45 s": a limit, not a length that was measured.
+std::string format_limit(std::uint64_t seconds) {
+  return seconds % 60 == 0 && seconds != 0 ? fmt::format("{} min", seconds / 60)
+                                           : format_duration(seconds);
+}
+
 }  // namespace
 
-SessionView::Answer SessionView::on_event(const SessionEvent& event) {
+SessionView::Answer SessionView::on_event(const SessionEvent& event, tunnel::UnixSeconds now) {
   switch (event.state) {
     case SessionState::waiting: return on_waiting(event);
     case SessionState::opening:
       last_waiting_.clear();
-      if (std::exchange(opening_, true)) return {};
-      return {.line = established_ ? "reconnecting..." : "opening..."};
-    case SessionState::established: return on_established(event);
+      if (std::exchange(opening_, true) || established_) return {};
+      return {.line = "opening..."};
+    case SessionState::established: return on_established(event, now);
+    case SessionState::interrupted: return on_interrupted(event, now);
     case SessionState::warning: return {.warning = event.text};
     case SessionState::closed: return on_closed(event);
     case SessionState::unknown: return {};  // a newer agent; it is shown with -d and --json
@@ -42,9 +49,26 @@ SessionView::Answer SessionView::on_waiting(const SessionEvent& event) {
   return {.line = fmt::format("{}: waiting for it; Ctrl-C to stop", text)};
 }
 
-SessionView::Answer SessionView::on_established(const SessionEvent& event) {
-  opening_ = false;
+SessionView::Answer SessionView::on_interrupted(const SessionEvent& event,
+                                                tunnel::UnixSeconds now) {
+  const bool again = std::exchange(interrupted_, true);
+  if (again && !event.anew) return {};
+  auto line = fmt::format("{} {}: {}; {}", format_clock(now), again ? "not resumed" : "interrupted",
+                          without_stop(event.text.empty() ? event.code : event.text),
+                          event.anew ? "opening it anew" : "trying to resume");
+  if (event.up_to_seconds != 0)
+    line += fmt::format(" (up to {})", format_limit(event.up_to_seconds));
+  return {.line = line};
+}
+
+SessionView::Answer SessionView::on_established(const SessionEvent& event,
+                                                tunnel::UnixSeconds now) {
+  opening_ = interrupted_ = false;
   established_ = true;
+  if (event.resumed || event.anew)
+    return {.line = fmt::format("{} {} after {:.1f} s", format_clock(now),
+                                event.anew ? "established anew" : "resumed",
+                                event.interrupted_ms / 1000)};
   auto line = fmt::format("established: {}", event.peer.empty() ? onsite_ : event.peer);
   if (!event.hostname.empty()) line += fmt::format(" ({})", event.hostname);
   if (!event.lan.empty()) line += fmt::format(", LAN {}", event.lan);

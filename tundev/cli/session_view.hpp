@@ -9,8 +9,8 @@ namespace device::cli {
 
 /// Decides what `masterdev -o` says of its session and how it ends. Pure.
 ///
-///   asked --waiting--> asked --opening--> asked --established--> up --opening--> up
-///     '------------------- closed, agent gone ------------------'--> ended
+///   asked --waiting--> asked --opening--> asked --established--> up <--interrupted, established
+///     '--------------------- closed, agent gone ----------------'--> ended
 class SessionView {
  public:
   /// How the command ends.
@@ -27,7 +27,8 @@ class SessionView {
 
   explicit SessionView(std::string onsite) : onsite_{std::move(onsite)} {}
 
-  Answer on_event(const SessionEvent& event);
+  /// @param now  what the clock on the wall says
+  Answer on_event(const SessionEvent& event, tunnel::UnixSeconds now);
   /// tundev-agent left the bus: it has closed the session with everything else.
   Answer on_agent_gone();
   /// We asked for the end and heard nothing until the deadline.
@@ -35,7 +36,8 @@ class SessionView {
 
  private:
   Answer on_waiting(const SessionEvent& event);
-  Answer on_established(const SessionEvent& event);
+  Answer on_established(const SessionEvent& event, tunnel::UnixSeconds now);
+  Answer on_interrupted(const SessionEvent& event, tunnel::UnixSeconds now);
   Answer on_closed(const SessionEvent& event);
   std::string what_failed() const;
 
@@ -43,6 +45,7 @@ class SessionView {
   std::string last_waiting_;
   bool established_ = false;
   bool opening_ = false;
+  bool interrupted_ = false;
 };
 
 }  // namespace device::cli

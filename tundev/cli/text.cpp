@@ -68,8 +68,9 @@ std::string session_lines(const std::vector<RunningSession>& sessions, tunnel::U
   std::string text;
   for (const auto& session : sessions) {
     const auto lasted = now > session.since ? static_cast<std::uint64_t>(now - session.since) : 0;
+    const auto since = session.interrupted_since == 0 ? session.since : session.interrupted_since;
     text += fmt::format("session: {} ({}), {} since {}: {}\n", session.peer, session.session,
-                        session.state, format_time(session.since),
+                        session.state, format_time(since),
                         format_traffic(session.rx_bytes, session.tx_bytes, lasted));
   }
   return text;
@@ -114,6 +115,13 @@ std::string format_time(tunnel::UnixSeconds time) {
   if (::gmtime_r(&seconds, &utc) == nullptr) return "at an impossible time";
   return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} UTC", utc.tm_year + 1900, utc.tm_mon + 1,
                      utc.tm_mday, utc.tm_hour, utc.tm_min);
+}
+
+std::string format_clock(tunnel::UnixSeconds time) {
+  const auto seconds = static_cast<time_t>(time);
+  tm local{};
+  if (::localtime_r(&seconds, &local) == nullptr) return "at an impossible time";
+  return fmt::format("{:02}:{:02}:{:02}", local.tm_hour, local.tm_min, local.tm_sec);
 }
 
 Table::Table(std::vector<std::string> headings) : rows_{std::move(headings)} {}

@@ -20,6 +20,9 @@ std::string format_duration(std::uint64_t seconds);
 /// "2026-01-14 09:12 UTC"; 0 is "never".
 std::string format_time(tunnel::UnixSeconds time);
 
+/// "14:03:12", local time: of what happens before the reader's eyes.
+std::string format_clock(tunnel::UnixSeconds time);
+
 /// Rows of cells, each column as wide as its widest cell. An empty cell shows "-". Nothing is cut.
 class Table {
  public:

@@ -143,10 +143,14 @@ ScriptedAgent::~ScriptedAgent() {
   unregisterAdaptor();
 }
 
-Device::Device(const std::string& policy)
-    : bus{policy},
-      connection{sdbus::createSystemBusConnection()},
-      agent{std::make_unique<ScriptedAgent>(*connection)} {
+Device::Device(const std::string& policy) : bus{policy} {
+  start_agent();
+}
+
+void Device::start_agent(const std::function<void(ScriptedAgent&)>& prepare) {
+  connection = sdbus::createSystemBusConnection();
+  agent = std::make_unique<ScriptedAgent>(*connection);
+  if (prepare) prepare(*agent);
   connection->requestName("org.rdv.Device1");
   connection->enterEventLoopAsync();
 }

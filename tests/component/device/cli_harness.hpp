@@ -123,6 +123,9 @@ struct Device {
   explicit Device(const std::string& policy = "");
   /// The agent's process dies.
   void stop_agent();
+  /// Another one takes its place, with handlers of its own.
+  /// @param prepare  gives it them before anybody can ask
+  void start_agent(const std::function<void(ScriptedAgent&)>& prepare = {});
 
   PrivateBus bus;
   std::unique_ptr<sdbus::IConnection> connection;

@@ -124,6 +124,12 @@ BOOST_AUTO_TEST_CASE(the_customer_sees_who_is_connected_since_when_and_how_much)
              "server:  connected to 203.0.113.10:443 since 2026-01-14 09:00 UTC\n"
              "session: rpi2000 (00000000000000ff), established since 2026-01-14 09:12 UTC: "
              "12.3 MB received, 1.2 MB sent in 4 min 10 s\n");
+  auto interrupted = session;
+  interrupted.state = "interrupted";
+  interrupted.interrupted_since = session.since + 180;
+  BOOST_TEST(format_customer_view(status, {interrupted}, 1768381920 + 250)
+                 .find("session: rpi2000 (00000000000000ff), interrupted since 2026-01-14 09:15 "
+                       "UTC: 12.3 MB received") != std::string::npos);
   const auto idle = format_customer_view(status, {}, 0);
   BOOST_TEST(idle.ends_with("session: none; nobody is connected to your network\n"));
 }
