@@ -34,6 +34,7 @@ class Session:
     def __init__(self, master: Host, onsite: str, *options: str) -> None:
         self.master = master
         self.output = ""
+        self._heard: list[tuple[int, float]] = []  # from which character of the output on, and when it came
         self.started = time.monotonic()
         self.established_after = 0.0
         self._terminal, slave = pty.openpty()
@@ -64,6 +65,7 @@ class Session:
                 return
             if not self.established_after and ESTABLISHED.encode() in data:
                 self.established_after = time.monotonic() - self.started
+            self._heard.append((len(self.output), time.monotonic()))
             self.output += data.decode(errors="replace").replace("\r\n", "\n")
 
     def __enter__(self) -> Session:
@@ -102,6 +104,29 @@ class Session:
 
         try:
             until(f"{text!r} from masterdev", there, seconds, 0.005)
+        except LabError as error:
+            raise LabError(f"{error}; it said:\n{tail(self.output)}") from None
+
+    def heard(self, pattern: str, offset: int = 0) -> tuple[float, int] | None:
+        """When (time.monotonic) it said `pattern` for the first time behind `offset`, and where that ends; else None."""
+        found = re.compile(pattern).search(self.output, offset)
+        if not found:
+            return None
+        return [when for begin, when in list(self._heard) if begin < found.end()][-1], found.end()
+
+    def wait_heard(self, pattern: str, offset: int = 0, seconds: float = 20) -> tuple[float, int]:
+        """Waits for what heard() answers; LabError with its words when it does not come, or masterdev ends."""
+
+        def there() -> tuple[float, int] | None:
+            ended = self._process.poll() is not None
+            if ended:
+                self._reader.join(1)
+            if not (answer := self.heard(pattern, offset)) and ended:
+                raise LabError(f"masterdev ended with {self._process.returncode}:\n{tail(self.output)}")
+            return answer
+
+        try:
+            return until(f"{pattern!r} from masterdev", there, seconds, 0.005)
         except LabError as error:
             raise LabError(f"{error}; it said:\n{tail(self.output)}") from None
 

@@ -1,0 +1,127 @@
+"""One fault in a running session: how soon it was noticed, how soon the laptop's own connections went on, and unchanged."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable
+
+from case import LabCase
+from traffic import COPY_BYTES, Copy, Shell, make_file
+
+from lab.faults import Faults
+from lab.process import LabError
+from lab.session import Session
+
+ALL = bool(os.environ.get("RDV_FAULT_ALL"))  # also the faults that take long
+SEED = int(os.environ.get("RDV_FAULT_SEED") or random.SystemRandom().randrange(1, 1 << 31))
+RATE_MBIT = 100
+INTERRUPTED = r'"state": ?"interrupted".*\n'
+ESTABLISHED = r'"state": ?"established".*\n'
+COPY_S_MAX = 60.0  # behind a fault; without one it takes 5 s
+_told = False
+
+
+def tell(text: str) -> None:
+    """A line of the report; the first one says how to have the same run again."""
+    global _told
+    if not _told:
+        _told = True
+        print(f"  seed: RDV_FAULT_SEED={SEED}", flush=True)
+    print(f"  {text}", flush=True)
+
+
+class FaultCase(LabCase):
+    """Random choices of a test come from `self.random`: the same for the same seed and test, whatever else runs."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.random = random.Random(f"{SEED} {self._testMethodName}")
+        self.faults = Faults(self.lab)
+        for device in self.lab.daemons.devices:
+            self.addCleanup(self.faults.calm, device)
+        self.file = self.lab.root / "fault-file"
+        make_file(self.file, SEED)
+
+    def way(self, round_trip_ms: float = 100, rate_mbit: float = RATE_MBIT, router: str = "router-b", **more) -> None:
+        """Gives a router's cable to the internet a round trip and a rate until the end of the test."""
+        self.addCleanup(self.lab.emulate_off, router)
+        self.lab.emulate(router, rate_mbit=rate_mbit, delay_ms=round_trip_ms / 2, seed=SEED, **more)
+        self.round_trip_ms = round_trip_ms
+
+    def watched_session(self) -> Session:
+        """A session whose masterdev says each change as JSON."""
+        return self.open_session("rpi1100", "--json")
+
+    def shell(self) -> Shell:
+        shell = Shell(self.laptop)
+        self.addCleanup(shell.stop)
+        return shell
+
+    def copy(self, begun: float = 0.0) -> Copy:
+        """A copy of which the share `begun`, or a random one, is there already."""
+        copy = Copy(self.laptop, self.file)
+        self.addCleanup(copy.stop)
+        copy.wait_bytes(int(COPY_BYTES * (begun or self.random.uniform(0.05, 0.4))))
+        return copy
+
+
+class Ride:
+    """One fault from before it until the laptop's connections are done. The steps are in the order of the methods."""
+
+    def __init__(self, test: FaultCase, name: str, with_copy: bool = True) -> None:
+        self.test, self.name = test, name
+        self.session = test.watched_session()
+        self.shell = test.shell()
+        self.shell.echo_s()
+        self.copy = test.copy() if with_copy else None
+        self.seen = len(self.session.output)
+
+    def strike(self, fault: Callable[[], object]) -> None:
+        """The fault; its time is that of its end, as a tool may take a while to do it. What was noticed meanwhile counts as 0."""
+        fault()
+        self.struck = self.back = time.monotonic()
+
+    def wait_noticed(self, seconds: float) -> float:
+        """Waits until masterdev says that the session is interrupted."""
+        when, self.seen = self.session.wait_heard(INTERRUPTED, self.seen, seconds)
+        self.noticed_s = max(0.0, when - self.struck)
+        return self.noticed_s
+
+    def over(self, end_of_fault: Callable[[], object]) -> None:
+        """The way is there again: recovery counts from here. A key pressed before waits in the dark."""
+        end_of_fault()
+        self.back = time.monotonic()
+
+    def wait_resumed(self, seconds: float = 60) -> float:
+        """Waits until masterdev says that it is established again: seconds since the way was back."""
+        when, _ = self.session.wait_heard(ESTABLISHED, self.seen, seconds)
+        self.resumed, self.resumed_s = when, max(0.0, when - self.back)
+        return self.resumed_s
+
+    def wait_goes_on(self) -> float:
+        """Waits until scp has done and its file is the same: seconds from the way's return to the first byte more."""
+        key_s = self.shell.echo_s()
+        self.test.assertLess(key_s, 5.0, "the idle ssh answers late")
+        self.copy.wait_end(COPY_S_MAX)
+        self.again = self.copy.pause(self.struck)[1]
+        self.again_s = max(0.0, self.again - self.back)
+        self.test.assertTrue(self.shell.is_alive)
+        return self.again_s
+
+    def tell(self, more: str = "") -> None:
+        noticed = f"{self.noticed_s:.2f} s" if hasattr(self, "noticed_s") else "never"
+        tell(
+            f"fault: {self.name}: noticed {noticed}, again {self.again_s:.2f} s"
+            f" (round trip {self.test.round_trip_ms:g} ms{more})"
+        )
+
+
+def any_error(call: Callable[[], object]) -> str:
+    """What LabError it ended with, "" when none: for waits whose end may be either."""
+    try:
+        call()
+    except LabError as error:
+        return str(error)
+    return ""
