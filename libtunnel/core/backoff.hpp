@@ -21,11 +21,12 @@ class Backoff {
   explicit Backoff(Limits limits) : limits_{limits}, ceiling_{std::min(limits.first, limits.cap)} {}
 
   /// @param random  uniform over all 64-bit numbers
+  /// @param cap     of this delay alone, beside the limits' own
   /// @return how long to wait before the next attempt; at least what the server asked for
-  Clock::duration next(std::uint64_t random) {
+  Clock::duration next(std::uint64_t random, Clock::duration cap = Clock::duration::max()) {
     const auto share = static_cast<long double>(random) / std::numeric_limits<std::uint64_t>::max();
     const auto jittered = Clock::duration{
-        static_cast<Clock::rep>(static_cast<long double>(ceiling_.count()) * share)};
+        static_cast<Clock::rep>(static_cast<long double>(std::min(ceiling_, cap).count()) * share)};
     ceiling_ = ceiling_ < limits_.cap / 2 ? ceiling_ * 2 : limits_.cap;
     const auto at_least = std::exchange(at_least_, Clock::duration::zero());
     return jittered + std::min(at_least, Clock::duration::max() - jittered);

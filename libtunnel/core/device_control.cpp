@@ -3,6 +3,7 @@
 #include <boost/assert.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <type_traits>
 
 namespace tunnel::core {
@@ -31,6 +32,8 @@ ControlActions DeviceControl::on_connected(wire::Info info) {
   info_told_ = true;
   wire::Hello hello;
   hello.info = info_;
+  if (unsaid_) hello.sessions.push_back(unsaid_->session);
+  if (session_ && session_->is_granted()) hello.sessions.push_back(session_->session());
   return send(std::move(hello));
 }
 
@@ -48,8 +51,8 @@ ControlActions DeviceControl::on_message(const wire::ControlMessage& message,
     return {ServerSaidGoodbye{*goodbye}};
   if (state_ == State::greeting) {
     auto actions = on_greeting(message);
-    if (state_ == State::online && session_ && is_master())
-      for (auto& action : take(session_->ask(next_request(), now)))
+    if (state_ == State::online)
+      for (auto& action : on_welcomed(now))
         actions.push_back(std::move(action));
     return actions;
   }
@@ -60,7 +63,8 @@ ControlActions DeviceControl::on_message(const wire::ControlMessage& message,
           return send(wire::Pong{.token = m.token});
         else if constexpr (is_any_of<Message, wire::Pong>)
           return {};
-        else if constexpr (is_any_of<Message, wire::Waiting, wire::Offer, wire::Granted>)
+        else if constexpr (is_any_of<Message, wire::Waiting, wire::Offer, wire::Granted,
+                                     wire::Interrupted>)
           return on_online(m, now);
         else if constexpr (is_any_of<Message, wire::Listing, wire::Refused, wire::Close,
                                      wire::Renewed>)
@@ -82,6 +86,19 @@ ControlActions DeviceControl::on_greeting(const wire::ControlMessage& message) {
   ControlActions actions{Online{*welcome}};
   if (!std::exchange(info_told_, true))
     actions.emplace_back(SendMessage{wire::InfoUpdate{.info = info_}});
+  return actions;
+}
+
+ControlActions DeviceControl::on_welcomed(Clock::time_point now) {
+  ControlActions actions;
+  if (unsaid_) actions.emplace_back(SendMessage{*std::exchange(unsaid_, std::nullopt)});
+  if (!session_) return actions;
+  auto asked = is_master() ? session_->ask(next_request(), now) : SessionActions{};
+  auto resumed = session_->on_online(now);
+  asked.insert(asked.end(), std::make_move_iterator(resumed.begin()),
+               std::make_move_iterator(resumed.end()));
+  for (auto& action : take(std::move(asked)))
+    actions.push_back(std::move(action));
   return actions;
 }
 
@@ -132,16 +149,17 @@ ControlActions DeviceControl::on_online(const wire::Offer& message, Clock::time_
 }
 
 ControlActions DeviceControl::on_online(const wire::Granted& message, Clock::time_point now) {
-  const bool awaited = is_master()
-                           ? is_asked(message.request)
-                           : session_ && session_->state() == DeviceSession::State::accepted;
-  if (awaited) {
+  const auto grant = wire::decode_grant(message.grant);
+  const bool first = is_master() ? is_asked(message.request)
+                                 : session_ && session_->state() == DeviceSession::State::accepted;
+  const bool resumed = session_ && session_->state() == DeviceSession::State::resuming &&
+                       message.request == 0 && grant && grant->session == session_->session();
+  if (first || resumed) {
     auto networks = networks_;
     if (info_.lan) networks.push_back(*info_.lan);
     return take(session_->on_granted(message, std::move(networks), now));
   }
   // It crossed our Cancel, or a local end: the server must not go on with it.
-  const auto grant = wire::decode_grant(message.grant);
   if (!grant || (session_ && session_->session() == grant->session)) return {};
   return send(wire::Close{.session = grant->session, .code = CloseCode::operator_, .text = ""});
 }
@@ -149,6 +167,11 @@ ControlActions DeviceControl::on_online(const wire::Granted& message, Clock::tim
 ControlActions DeviceControl::on_online(const wire::Close& message) {
   if (!session_ || session_->session() != message.session) return {};
   return take(session_->on_close(message));
+}
+
+ControlActions DeviceControl::on_online(const wire::Interrupted& message, Clock::time_point now) {
+  if (!session_ || session_->session() != message.session) return {};
+  return take(session_->on_interrupted(message, now));
 }
 
 ControlActions DeviceControl::on_online(const wire::Renewed& message) {
@@ -196,6 +219,12 @@ ControlActions DeviceControl::end(std::uint64_t id, CloseCode code, std::string_
   return session_ && session_->id() == id ? take(session_->end(code, detail)) : ControlActions{};
 }
 
+ControlActions DeviceControl::on_leg_lost(std::uint64_t id, std::uint32_t epoch, CloseCode code,
+                                          std::string_view detail, Clock::time_point now) {
+  if (!session_ || session_->id() != id) return {};
+  return take(session_->on_leg_lost(epoch, code, detail, now));
+}
+
 void DeviceControl::on_established(std::uint64_t id, Clock::time_point now) {
   if (session_ && session_->id() == id) session_->on_established(now);
 }
@@ -204,8 +233,11 @@ ControlActions DeviceControl::take(SessionActions actions) {
   if (session_->state() == DeviceSession::State::closed) session_.reset();
   ControlActions taken;
   for (auto& action : actions) {
-    const bool to_server = std::holds_alternative<SendMessage>(action);
-    if (to_server && state_ != State::online) continue;  // it learns by the loss of the connection
+    if (auto* send = std::get_if<SendMessage>(&action);
+        send != nullptr && state_ != State::online) {
+      if (auto* close = std::get_if<wire::Close>(&send->message)) unsaid_ = std::move(*close);
+      continue;  // of what was only asked for, it learns by the loss of the connection
+    }
     std::visit([&](auto& a) { taken.emplace_back(std::move(a)); }, action);
   }
   return taken;

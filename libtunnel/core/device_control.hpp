@@ -38,8 +38,8 @@ struct SessionOffered {
 };
 
 using ControlAction =
-    std::variant<SendMessage, SessionWaits, StartSession, SessionOver, Online, Listed,
-                 CertificateRenewed, ServerSaidGoodbye, DropConnection, SessionOffered>;
+    std::variant<SendMessage, SessionWaits, StartSession, SessionInterrupted, SessionOver, Online,
+                 Listed, CertificateRenewed, ServerSaidGoodbye, DropConnection, SessionOffered>;
 using ControlActions = std::vector<ControlAction>;
 
 /// A device on `rdv-control/1`, over all its connections: what each message means in each state.
@@ -57,6 +57,11 @@ using ControlActions = std::vector<ControlAction>;
 /// unknown: ignored                        | | Renewed                               | drop     |
 /// stored when asked for, else ignored                     | | what only devices send | drop     |
 /// drop                                                    |
+///
+/// Close and Interrupted: alike. Granted with request 0: to the session that is resuming.
+///
+/// Hello names the session that is granted, and the one whose end the server does not know yet;
+/// after Welcome follow the Close of the latter and the Resume of an interrupted one.
 ///
 /// At most one session at a time. Invariant: `session()` is never in State::closed.
 class DeviceControl {
@@ -93,6 +98,13 @@ class DeviceControl {
   ControlActions renew(Bytes csr);
   /// Ends session `id`, if that is the one there is.
   ControlActions end(std::uint64_t id, wire::CloseCode code, std::string_view detail);
+  /// The leg of session `id` broke, or could not be made, and nobody ended the session
+  /// (LegEnd::is_lost): answers SessionInterrupted, and Resume now or after the next Welcome, when
+  /// new legs can cure it, and SessionOver otherwise. Nothing when that is known already.
+  ///
+  /// @param epoch  of that leg's grant
+  ControlActions on_leg_lost(std::uint64_t id, std::uint32_t epoch, wire::CloseCode code,
+                             std::string_view detail, Clock::time_point now);
   void on_established(std::uint64_t id, Clock::time_point now);
 
   State state() const { return state_; }
@@ -112,6 +124,8 @@ class DeviceControl {
   ControlActions on_online(const wire::Offer& message, Clock::time_point now);
   ControlActions on_online(const wire::Granted& message, Clock::time_point now);
   ControlActions on_online(const wire::Close& message);
+  ControlActions on_online(const wire::Interrupted& message, Clock::time_point now);
+  ControlActions on_welcomed(Clock::time_point now);
   ControlActions on_online(const wire::Renewed& message);
   /// The session's answer becomes ours; a closed session leaves its place.
   ControlActions take(SessionActions actions);
@@ -127,6 +141,8 @@ class DeviceControl {
   std::string unready_;
   std::vector<Ipv4Prefix> networks_;
   std::optional<DeviceSession> session_;
+  /// Of a session that ended while there was no server: it hears it after its next Welcome.
+  std::optional<wire::Close> unsaid_;
   std::vector<ListInProgress> lists_;
   std::uint32_t last_request_ = 0;
   std::uint64_t last_offered_id_ = std::uint64_t{1} << 32U;  ///< onsite's local numbers

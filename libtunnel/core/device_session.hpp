@@ -3,6 +3,8 @@
 #include "wire/grant.hpp"
 #include "wire/messages.hpp"
 
+#include <algorithm>
+#include <array>
 #include <functional>
 #include <optional>
 #include <string>
@@ -23,6 +25,8 @@ struct DeviceTools {
   std::function<bool(ByteView grant, ByteView signature)> is_signed;
   /// 32 bytes that were never used before.
   std::function<wire::Nonce()> fresh_nonce;
+  /// Uniform over all 64-bit numbers.
+  std::function<std::uint64_t()> random;
 };
 
 /// Send this on the control connection.
@@ -34,12 +38,22 @@ struct SessionWaits {
   std::uint64_t id = 0;
   wire::Waiting why;
 };
-/// The grant is good: set up the kernel and the data leg.
+/// The grant is good: set up the kernel and the data leg. With `grant.epoch` above 1 the session
+/// was interrupted and goes on: the kernel is as it was, only the leg is new.
 struct StartSession {
   std::uint64_t id = 0;
   wire::Grant grant;
-  Bytes grant_bytes;  ///< exactly what was signed
-  wire::Info peer;    ///< what the other end told the server of itself
+  Bytes grant_bytes;            ///< exactly what was signed
+  wire::Info peer;              ///< what the other end told the server of itself
+  Clock::time_point ends = {};  ///< the time limit; a resume never puts it off
+};
+/// The leg is gone, or the attempt to make a new one, and the session is kept: end what is left of
+/// the leg at once, keep the kernel as it is and its packets in a KeepBuffer, tell people. A
+/// StartSession of the same id follows, or SessionOver.
+struct SessionInterrupted {
+  std::uint64_t id = 0;
+  SessionEnd why;
+  bool again = false;  ///< people know already: it was the attempt to resume that failed
 };
 /// The session is over. Ends its leg, if it was started, and tells people once the kernel is as
 /// before.
@@ -48,7 +62,8 @@ struct SessionOver {
   SessionEnd end;
 };
 
-using SessionAction = std::variant<SendMessage, SessionWaits, StartSession, SessionOver>;
+using SessionAction =
+    std::variant<SendMessage, SessionWaits, StartSession, SessionInterrupted, SessionOver>;
 using SessionActions = std::vector<SessionAction>;
 
 /// One session as its device sees it on the control connection (DESIGN 4). Pure: no I/O, no clock,
@@ -58,13 +73,37 @@ using SessionActions = std::vector<SessionAction>;
 ///               '------------------Granted---------------^
 ///   onsite:  accepted --Granted--> granted --running--> established --> closed
 ///
+/// Both, when the leg of an established session is lost:
+///
+///   established --lost--> interrupted --Resume--> resuming --Granted--> regranted --> established
+///                           ^  ^------ offline ------'                     |
+///                           '------------------- lost ---------------------'
+///
+/// "Lost" is on_leg_lost(), an Interrupted of the server, or a new leg that does not come in time.
+/// Resume goes out at once, later ones of the same trouble after a growing pause; while offline,
+/// after the next Welcome. A session stays without a leg until `wire::resume_grace` after it was
+/// interrupted, or its time limit.
+///
 /// Any state but closed goes to closed: Refused, Close, a local end, a deadline, a bad grant. A
 /// closed session ignores everything. A control connection that breaks ends an `accepted` session
 /// (its Offer is void); a master that is opening or waiting asks again on the next one; a granted
 /// session lives on its data leg alone.
+///
+/// Invariant: each grant that is taken has a newer epoch than all before, and the nonce of the last
+/// request; what stands in the kernel (parties, tunnel, allowed prefixes) is the first grant's.
 class DeviceSession {
  public:
-  enum class State : std::uint8_t { opening, waiting, accepted, granted, established, closed };
+  enum class State : std::uint8_t {
+    opening,
+    waiting,
+    accepted,
+    granted,
+    established,
+    interrupted,
+    resuming,
+    regranted,
+    closed
+  };
 
   /// What a master's user asked for.
   struct Request {
@@ -79,6 +118,13 @@ class DeviceSession {
   /// Grant to the first echo; the leg's own deadlines come earlier.
   static constexpr auto establish_timeout =
       wire::confirm_timeout + wire::echo_timeout + std::chrono::seconds{5};
+  /// Ceilings of the pauses before the first Resume, the second, ...; the last one is for all that
+  /// follow. Each pause is random, at least half of its ceiling.
+  static constexpr std::array resume_pauses{
+      std::chrono::milliseconds{0}, std::chrono::milliseconds{200}, std::chrono::milliseconds{500},
+      std::chrono::milliseconds{1000}};
+  /// A leg that held this long was a good one: the next loss is a new trouble.
+  static constexpr auto steady_after = std::chrono::seconds{5};
 
   /// A master's session; `actions` gets its Open when the server is there (`request_number` not 0).
   DeviceSession(std::uint64_t id, const DeviceIdentity& self, const DeviceTools& tools,
@@ -99,14 +145,26 @@ class DeviceSession {
   SessionActions on_granted(const wire::Granted& message, std::vector<Ipv4Prefix> own_networks,
                             Clock::time_point now);
   SessionActions on_close(const wire::Close& message);
+  SessionActions on_interrupted(const wire::Interrupted& message, Clock::time_point now);
+  /// The server has welcomed us: an interrupted session asks for new legs.
+  SessionActions on_online(Clock::time_point now);
   SessionActions on_disconnected(Clock::time_point now);
 
   /// Packets flow.
   void on_established(Clock::time_point now);
-  /// The leg ended by itself, or somebody here wants the end.
+  /// The leg broke, or could not be made; nobody ended the session (LegEnd::is_lost). Interrupts a
+  /// session that was established once, when `code` is one that new legs can cure; ends it
+  /// otherwise.
+  ///
+  /// @param epoch  of that leg's grant; the loss of an older one is no news
+  SessionActions on_leg_lost(std::uint32_t epoch, wire::CloseCode code, std::string_view detail,
+                             Clock::time_point now);
+  /// The other end ended it, or somebody here wants the end.
   SessionActions end(wire::CloseCode code, std::string_view detail);
   SessionActions on_deadline(Clock::time_point now);
-  Clock::time_point next_deadline() const { return deadline_; }
+  Clock::time_point next_deadline() const {
+    return is_without_leg() ? std::min(deadline_, kept_until_) : deadline_;
+  }
 
   std::uint64_t id() const { return id_; }
   State state() const { return state_; }
@@ -116,11 +174,31 @@ class DeviceSession {
   std::uint32_t request_number() const { return request_number_; }
   /// The server's number of the session; 0 while a master does not know it.
   std::uint64_t session() const { return session_; }
+  /// Of the newest grant; 0 before the first.
+  std::uint32_t epoch() const { return grant_ ? grant_->epoch : 0; }
+  /// Interrupted, and no grant for new legs yet.
+  bool is_without_leg() const { return state_ == State::interrupted || state_ == State::resuming; }
+  /// Interrupted, and not established again: people wait.
+  bool is_interrupted() const { return is_without_leg() || state_ == State::regranted; }
+  /// When; only while is_interrupted().
+  Clock::time_point interrupted_at() const { return interrupted_at_; }
+  /// The server may have given us legs for it: to be named in Hello.
+  bool is_granted() const {
+    return state_ == State::granted || state_ == State::established || is_interrupted();
+  }
 
  private:
   SessionActions close(SessionEnd end, bool tell_server);
   /// @retval wire::Errc::bad_signature and what decode_grant() and check_grant() answer
   Result<wire::Grant> check(const wire::Granted& message, std::vector<Ipv4Prefix> own_networks);
+  SessionActions take(wire::Grant grant, const wire::Granted& message, State next,
+                      Clock::time_point now);
+  SessionActions on_regranted(const wire::Granted& message, Clock::time_point now);
+  SessionActions interrupt(SessionEnd why, Clock::time_point now);
+  /// Sends Resume, or sets the deadline at which it is to be sent.
+  SessionActions resume_soon(Clock::time_point now);
+  SessionActions resume(Clock::time_point now);
+  SessionActions give_up(Clock::time_point now);
 
   std::uint64_t id_;
   const DeviceIdentity& self_;
@@ -132,6 +210,15 @@ class DeviceSession {
   std::uint32_t request_number_ = 0;
   std::uint64_t session_ = 0;
   Clock::time_point deadline_ = Clock::time_point::max();
+
+  bool online_ = false;
+  std::optional<wire::Grant> grant_;  ///< the newest
+  Clock::time_point ends_ = Clock::time_point::max();
+  Clock::time_point established_at_{}, interrupted_at_{};
+  Clock::time_point kept_until_ = Clock::time_point::max();
+  std::uint32_t asked_epoch_ = 0;
+  std::size_t resumes_ = 0;   ///< of this trouble
+  bool is_answered_ = false;  ///< the last Resume, by a grant that was not for us
 };
 
 std::string_view to_string(DeviceSession::State state);

@@ -1,6 +1,7 @@
 #include "core/echo_probe.hpp"
 
 #include "base/endian.hpp"
+#include "core/internet_checksum.hpp"
 
 #include <algorithm>
 
@@ -12,16 +13,6 @@ constexpr std::size_t icmp_header_bytes = 8;
 constexpr std::uint8_t protocol_icmp = 1;
 constexpr std::uint8_t echo_request = 8;
 constexpr std::uint8_t echo_reply = 0;
-
-/// RFC 1071, over an even number of bytes.
-std::uint16_t checksum(ByteView bytes) {
-  std::uint32_t sum = 0;
-  for (std::size_t i = 0; i + 1 < bytes.size(); i += 2)
-    sum += load_big_endian<std::uint16_t>(bytes.subspan(i, 2));
-  while ((sum >> 16U) != 0)
-    sum = (sum & 0xffffU) + (sum >> 16U);
-  return static_cast<std::uint16_t>(~sum & 0xffffU);
-}
 
 }  // namespace
 
@@ -35,13 +26,13 @@ EchoProbe::Payload EchoProbe::request(std::uint16_t sequence) const {
   ip[9] = std::byte{protocol_icmp};
   store_big_endian<std::uint32_t>(ip.subspan(12, 4), from_.value);
   store_big_endian<std::uint32_t>(ip.subspan(16, 4), to_.value);
-  store_big_endian<std::uint16_t>(ip.subspan(10, 2), checksum(ip.first(ip_header_bytes)));
+  store_big_endian<std::uint16_t>(ip.subspan(10, 2), internet_checksum(ip.first(ip_header_bytes)));
   const auto icmp = ip.subspan(ip_header_bytes);
   icmp[0] = std::byte{echo_request};
   store_big_endian<std::uint16_t>(icmp.subspan(4, 2), static_cast<std::uint16_t>(token_ & 0xffffU));
   store_big_endian<std::uint16_t>(icmp.subspan(6, 2), sequence);
   store_big_endian<std::uint64_t>(icmp.subspan(icmp_header_bytes, 8), token_);
-  store_big_endian<std::uint16_t>(icmp.subspan(2, 2), checksum(icmp));
+  store_big_endian<std::uint16_t>(icmp.subspan(2, 2), internet_checksum(icmp));
   return payload;
 }
 

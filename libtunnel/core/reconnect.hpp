@@ -9,7 +9,8 @@
 namespace tunnel::core {
 
 /// When a device tries its server again: for ever, full jitter up to 30 s; up to 5 min, and at
-/// least half of that, while the server says that it does not want this device. Pure.
+/// least half of that, while the server says that it does not want this device; up to 1 s while an
+/// interrupted session waits for it. Pure.
 class Reconnect {
  public:
   /// A connection that held this long was a good one: the next loss is a new story.
@@ -17,6 +18,10 @@ class Reconnect {
   static constexpr auto unwelcome_cap = std::chrono::minutes{5};
   /// Another device shows our identity: whoever comes back at once only throws the other out.
   static constexpr auto replaced_at_least = std::chrono::seconds{10};
+
+  /// This device holds an interrupted session, or no longer. What the server asked for still
+  /// counts.
+  void set_impatient(bool impatient) { impatient_ = impatient; }
 
   void on_online(Clock::time_point now) {
     online_ = true;
@@ -38,7 +43,8 @@ class Reconnect {
     const bool was_good = online_ && !replaced_ && now - online_since_ >= good_after;
     online_ = replaced_ = false;
     if (was_good) backoff_.on_success();
-    const auto delay = backoff_.next(random);
+    const auto delay =
+        impatient_ ? backoff_.next(random, wire::impatient_reconnect_cap) : backoff_.next(random);
     if (!unwelcome_) return delay;
     const auto share = static_cast<double>(random) / 18446744073709551616.0;
     const auto half = Clock::duration{unwelcome_cap} / 2;
@@ -52,6 +58,7 @@ class Reconnect {
   bool online_ = false;
   bool unwelcome_ = false;
   bool replaced_ = false;
+  bool impatient_ = false;
   Clock::time_point online_since_{};
 };
 

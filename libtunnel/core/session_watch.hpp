@@ -11,16 +11,34 @@ namespace tunnel::core {
 /// liveness, the age of the keys, the time limit. Pure.
 ///
 ///   probing --echo answered--> running        (an onsite begins in running)
-///   next_deadline() is the earliest of: echo retry, echo time-out, keep-alive, key update, time
-///   limit.
+///   next_deadline() is the earliest of: echo retry, echo time-out, keep-alive, stall, key update,
+///   time limit.
+///
+/// Liveness has two measures. A session with nothing under way is asked after 5 s of silence and
+/// lost after 15 s. One with packets under way needs no question: each of them is one, answered by
+/// an Ack within milliseconds. So 8 s of silence with something unacknowledged is a stall, and the
+/// session is lost.
+///
+/// Progress is any byte from the other end, not only an Ack of more, because a way that loses much
+/// stalls in one direction for long: TCP sends a lost segment again after about 0.6, 1.8, 4.2 and
+/// 9.0 s at a round trip of 200 ms (RFC 6298, doubling), so that with 20 % lost each time 1 loss in
+/// 125 brings 8 s without an Ack. But then the other end has heard nothing either, and says Alive
+/// after 5 s, on the direction that is not stalled: 8 s of silence need both to fail at once, about
+/// 1 loss in 10,000. And bytes of a TLS record that is not yet whole count (16 KiB are 3 s on such
+/// a way). What the kernel has not yet got rid of (SIOCOUTQ) is no measure: it tells of the way to
+/// the relay alone, not of the other device.
 class SessionWatch {
  public:
   static constexpr auto echo_every = std::chrono::milliseconds{200};
+  /// A watchdog that comes so late did not run (SIGSTOP, a machine that slept): what came meanwhile
+  /// is not read yet, and silence proves nothing.
+  static constexpr auto late_after = std::chrono::seconds{2};
 
   struct Times {
     bool probes = false;     ///< master: proves the path before "established"
     Clock::time_point ends;  ///< the session's time limit
     Keepalive::Times alive{wire::alive_after, wire::alive_give_up_after};
+    Clock::duration stall_after = wire::stall_after;
     Clock::duration echo_timeout = wire::echo_timeout;
     Clock::duration key_update_after = wire::key_update_after;
   };
@@ -29,12 +47,22 @@ class SessionWatch {
   SessionWatch(Times times, Clock::time_point now)
       : times_{times},
         keepalive_{times.alive, now},
+        progress_{now},
         probing_{times.probes},
         next_echo_{now},
         echo_ends_{now + times.echo_timeout},
         key_update_{now + times.key_update_after} {}
 
-  void on_received(Clock::time_point now) { keepalive_.on_received(now); }
+  /// Anything came from the other end, if only a part of a record.
+  void on_received(Clock::time_point now) {
+    keepalive_.on_received(now);
+    progress_ = now;
+  }
+  /// Whether packets are under way that the other end has not acknowledged.
+  void on_flight(bool is_flying, Clock::time_point now) {
+    if (is_flying && !is_flying_) progress_ = now;
+    is_flying_ = is_flying;
+  }
   void on_echo_answered() { probing_ = false; }
   void on_key_updated(Clock::time_point now) { key_update_ = now + times_.key_update_after; }
   bool is_probing() const { return probing_; }
@@ -43,6 +71,10 @@ class SessionWatch {
   [[nodiscard]] Action on_deadline(Clock::time_point now) {
     if (now >= times_.ends) return Action::time_limit;
     if (probing_ && now >= echo_ends_) return Action::no_echo;
+    if (now >= stalls_at()) {
+      if (now - stalls_at() < late_after) return Action::peer_lost;
+      progress_ = now;
+    }
     switch (keepalive_.on_deadline(now)) {
       case Keepalive::Action::none: break;
       case Keepalive::Action::send_ping: return Action::send_alive;
@@ -60,14 +92,21 @@ class SessionWatch {
   }
 
   Clock::time_point next_deadline() const {
-    auto next = std::min({times_.ends, keepalive_.next_deadline(), key_update_});
+    auto next = std::min({times_.ends, keepalive_.next_deadline(), stalls_at(), key_update_});
     if (probing_) next = std::min({next, next_echo_, echo_ends_});
     return next;
   }
 
  private:
+  /// A master that still waits for its first echo has a time-out of its own.
+  Clock::time_point stalls_at() const {
+    return is_flying_ && !probing_ ? progress_ + times_.stall_after : Clock::time_point::max();
+  }
+
   Times times_;
   Keepalive keepalive_;
+  Clock::time_point progress_;
+  bool is_flying_ = false;
   bool probing_;
   Clock::time_point next_echo_;
   Clock::time_point echo_ends_;

@@ -110,9 +110,19 @@ std::optional<LegEnd> DataLeg::on_outer_frame(const wire::FrameReader::Frame& fr
                     static_cast<int>(frame.payload.size()));
       return advance();
     case Action::switched: return pass_seam();
-    case Action::detached: return end_from(frame.payload);
+    case Action::detached: return detached(frame.payload);
   }
   return std::nullopt;
+}
+
+/// A server that does not take a leg of a resumed session, or lets it go before the other one came,
+/// may take the next: whether the session is over, it says on the control connection.
+LegEnd DataLeg::detached(ByteView close_payload) const {
+  auto end = end_from(close_payload);
+  const bool is_resumed = plan_.attach.epoch > 1;
+  if (is_resumed && end.code == CloseCode::protocol) end.code = CloseCode::network;
+  end.is_lost = end.code == CloseCode::network || end.code == CloseCode::peer_lost;
+  return end;
 }
 
 std::optional<LegEnd> DataLeg::pass_seam() {
@@ -212,9 +222,10 @@ Task<std::optional<LegEnd>> DataLeg::flush() {
 }
 
 LegEnd DataLeg::outer_failure(error_code ec) const {
-  if (ec == asio::error::operation_aborted) return {CloseCode::network, "the attempt was given up"};
+  if (ec == asio::error::operation_aborted)
+    return {CloseCode::network, "the attempt was given up", true};
   const auto& failure = outer_.failure();
-  return {CloseCode::network, failure.empty() ? ec.message() : failure};
+  return {CloseCode::network, failure.empty() ? ec.message() : failure, true};
 }
 
 LegEnd DataLeg::inner_failure() {

@@ -14,6 +14,10 @@ namespace tunnel::io {
 struct LegEnd {
   wire::CloseCode code = wire::CloseCode::network;
   std::string text;  ///< more than the code's own sentence says; may be empty
+  /// The leg broke and nobody ended the session: it may go on over another leg
+  /// (DeviceControl::on_leg_lost). False: this device, the other one or the server wanted the end,
+  /// or what came cannot be trusted.
+  bool is_lost = false;
 };
 
 /// A device's end of one data leg, from the connected socket to the raw inner session (DESIGN 4;
@@ -53,6 +57,7 @@ class DataLeg {
   std::optional<LegEnd> advance();
   std::optional<LegEnd> shake_hands();
   std::optional<LegEnd> read_inner();
+  LegEnd detached(ByteView close_payload) const;
   std::optional<LegEnd> on_inner_frame(const wire::FrameReader::Frame& frame);
   /// Puts what the inner TLS wrote into `inner` frames.
   void collect_inner();

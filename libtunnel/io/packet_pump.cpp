@@ -1,12 +1,13 @@
 #include "io/packet_pump.hpp"
 
 #include "crypto/tls_context.hpp"
+#include "io/tun_read.hpp"
 
+#include <openssl/bio.h>
 #include <openssl/err.h>
 
 #include <array>
 #include <cstring>
-#include <fcntl.h>
 #include <utility>
 
 namespace tunnel::io {
@@ -21,17 +22,12 @@ constexpr std::size_t rx_buffer_bytes = 256 * 1024;
 /// After this much one direction lets everything else on the thread have its turn.
 constexpr std::size_t turn_bytes_max = 512 * 1024;
 
-UniqueFd non_blocking(UniqueFd fd) {
-  ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) | O_NONBLOCK);
-  return fd;
-}
-
 }  // namespace
 
-PacketPump::PacketPump(DataLeg& leg, UniqueFd tun, Options options, OnRunning on_running)
+PacketPump::PacketPump(DataLeg& leg, int tun, Options options, OnRunning on_running)
     : leg_{leg},
       ssl_{leg.inner()},
-      tun_{leg.socket().get_executor(), non_blocking(std::move(tun)).release()},
+      tun_{leg.socket().get_executor(), borrow_tun(tun)},
       timer_{leg.socket().get_executor()},
       ack_timer_{leg.socket().get_executor(), Clock::time_point::max()},
       blocked_timer_{leg.socket().get_executor(), Clock::time_point::max()},
@@ -41,14 +37,22 @@ PacketPump::PacketPump(DataLeg& leg, UniqueFd tun, Options options, OnRunning on
       probe_{options_.master_address, options_.onsite_address, options_.echo_token},
       watch_{options_.times, Clock::now()},
       started_{Clock::now()},
-      sender_{ssl_, tun_.native_handle(), counters_, options_.sender},
-      rx_(rx_buffer_bytes) {}
+      sender_{ssl_, tun, counters_, options_.sender},
+      rx_(rx_buffer_bytes) {
+  for (const auto& packet : std::exchange(options_.kept, {}))
+    sender_.put_back(packet, started_);
+}
+
+PacketPump::~PacketPump() {
+  if (tun_.is_open()) tun_.release();
+}
 
 Task<LegEnd> PacketPump::run() {
   using namespace asio::experimental::awaitable_operators;
   if (!watch_.is_probing() && on_running_) on_running_(Clock::duration::zero());
+  send();
   co_await (receive() && read_tun() && write_socket() && acknowledge() && watch());
-  tun_.close();
+  if (tun_.is_open()) tun_.release();
   co_return *ended_;
 }
 
@@ -69,13 +73,26 @@ void PacketPump::say_bye() {
 
 void PacketPump::abort(CloseCode code, std::string text) {
   end(code, std::move(text));
-  tun_.close();
+  if (tun_.is_open()) tun_.release();
+}
+
+void PacketPump::leave_to(core::KeepBuffer& keep) {
+  sender_.leave_to(keep, Clock::now());
 }
 
 void PacketPump::end(CloseCode code, std::string text) {
+  end(LegEnd{code, std::move(text)});
+}
+
+/// The session may go on over another leg.
+void PacketPump::lose(CloseCode code, std::string text) {
+  end(LegEnd{code, std::move(text), true});
+}
+
+void PacketPump::end(LegEnd why) {
   if (ended_) return;
   // What we decided to end for counts more than what broke while we said so.
-  ended_ = stopping_ ? *stopping_ : LegEnd{code, std::move(text)};
+  ended_ = stopping_ ? *stopping_ : std::move(why);
   error_code ignored;
   tun_.cancel(ignored);
   leg_.socket().cancel(ignored);
@@ -90,11 +107,17 @@ void PacketPump::end(CloseCode code, std::string text) {
 Task<> PacketPump::receive() {
   while (!ended_) {
     const auto status = read_turn();
+    if (has_received()) watch_.on_received(Clock::now());
     if (status == Status::progress)
       co_await asio::post(leg_.socket().get_executor(), asio::use_awaitable);
     else if (status != Status::over)
       co_await wait_socket(status);
   }
+}
+
+bool PacketPump::has_received() {
+  const auto bytes = ::BIO_number_read(::SSL_get_rbio(ssl_));
+  return std::exchange(rx_raw_bytes_, bytes) != bytes;
 }
 
 Task<> PacketPump::wait_socket(Status status) {
@@ -128,7 +151,6 @@ PacketPump::Status PacketPump::read_turn() {
 
 void PacketPump::end_read_turn() {
   const auto now = Clock::now();
-  watch_.on_received(now);
   if (rx_packet_bytes_ > 0) acks_.on_received(std::exchange(rx_packet_bytes_, 0), now);
   const bool told = acknowledge_if_due(now);
   if (std::exchange(news_for_sender_, false) || told) send();
@@ -177,6 +199,7 @@ void PacketPump::on_ack(ByteView payload) {
   if (!ack) return end(CloseCode::protocol, ack.error().message());
   if (!sender_.on_ack(*ack, Clock::now()))
     return end(CloseCode::protocol, "it acknowledged what it cannot have got");
+  watch_flight();
   losses_.check(static_cast<int>(leg_.socket().native_handle()), Clock::now());
   news_for_sender_ = true;
 }
@@ -218,6 +241,7 @@ void PacketPump::send() {
   using Turn = PacketSender::Turn;
   if (ended_) return;
   const auto turn = sender_.run(Clock::now());
+  watch_flight();
   if (sender_.take_key_updated()) watch_.on_key_updated(Clock::now());
   switch (turn) {
     case Turn::idle: return;
@@ -237,6 +261,11 @@ void PacketPump::send() {
     case Turn::tun_gone: return end(CloseCode::kernel, "the TUN device is gone");
     case Turn::finished: ::SSL_shutdown(ssl_); return end(CloseCode::operator_, "");
   }
+}
+
+void PacketPump::watch_flight() {
+  watch_.on_flight(sender_.window().bytes_in_flight() > 0, Clock::now());
+  if (!stopping_ && watch_.next_deadline() < timer_.expiry()) timer_.cancel();
 }
 
 /// Packets that come, and turns of the sender that did not fit into one.
@@ -330,8 +359,9 @@ void PacketPump::on_watch(core::SessionWatch::Action action) {
       break;
     }
     case Action::update_key: sender_.request_key_update(); break;
-    case Action::no_echo: return stop(CloseCode::no_echo, "");
-    case Action::peer_lost: return end(CloseCode::peer_lost, "");
+    case Action::no_echo:
+      return options_.resumes ? lose(CloseCode::no_echo, "") : stop(CloseCode::no_echo, "");
+    case Action::peer_lost: return lose(CloseCode::peer_lost, "");
     case Action::time_limit: return stop(CloseCode::time_limit, "");
   }
   send();
@@ -344,14 +374,14 @@ PacketPump::Status PacketPump::judge(int ssl_result) {
   if (error == SSL_ERROR_WANT_WRITE) return Status::wants_write;
   const auto reason = ::ERR_GET_REASON(::ERR_peek_error());
   if (error == SSL_ERROR_ZERO_RETURN) {
-    end(CloseCode::peer_lost, "it ended the session without a reason");
+    lose(CloseCode::peer_lost, "it ended the connection without a reason");
   } else if (error == SSL_ERROR_SSL && reason != SSL_R_UNEXPECTED_EOF_WHILE_READING) {
     // The handshake is long over: whatever TLS does not like now was changed on the way.
     end(CloseCode::integrity, crypto::tls_failure(ssl_));
   } else {
-    end(CloseCode::network, saved == 0 || error == SSL_ERROR_SSL
-                                ? "it was cut without a word"
-                                : error_code{saved, boost::system::system_category()}.message());
+    lose(CloseCode::network, saved == 0 || error == SSL_ERROR_SSL
+                                 ? "it was cut without a word"
+                                 : error_code{saved, boost::system::system_category()}.message());
   }
   ::ERR_clear_error();
   return Status::over;

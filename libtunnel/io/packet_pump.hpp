@@ -1,7 +1,7 @@
 #pragma once
-#include "base/unique_fd.hpp"
 #include "core/ack_clock.hpp"
 #include "core/echo_probe.hpp"
+#include "core/keep_buffer.hpp"
 #include "core/packet_rules.hpp"
 #include "core/session_watch.hpp"
 #include "crypto/openssl.hpp"
@@ -14,6 +14,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace tunnel::io {
 
@@ -33,6 +34,9 @@ class PacketPump {
     Ipv4Address onsite_address, master_address;  ///< in the tunnel
     core::SessionWatch::Times times;
     std::uint64_t echo_token = 0;  ///< random
+    /// The session was interrupted: no echo over its new leg is the leg's fault and says no Bye.
+    bool resumes = false;
+    std::vector<Bytes> kept = {};  ///< sent before anything from the TUN (TunKeeper::take)
     PacketSender::Options sender;
   };
   /// @param echo  time of the first echo through the whole path; zero at an onsite
@@ -40,16 +44,22 @@ class PacketPump {
 
   /// @param leg  established; must outlive the pump
   /// @param tun  a descriptor with one packet per read and write: a TUN, or a SOCK_SEQPACKET socket
-  /// in tests
-  PacketPump(DataLeg& leg, UniqueFd tun, Options options, OnRunning on_running);
+  /// in tests. Borrowed: it must stay open until run() is over or abort() was called, and nobody
+  /// else may read it until then; afterwards another pump, or a TunKeeper, may go on with it.
+  PacketPump(DataLeg& leg, int tun, Options options, OnRunning on_running);
+  ~PacketPump();
 
-  /// Runs until the session ends, and says why. Must not be cancelled: use stop().
+  /// Runs until the session ends or its leg is lost, and says why. Must not be cancelled: use
+  /// stop().
   Task<LegEnd> run();
   /// Ends run() soon: says bye to the other end first, as far as the connection takes it within
   /// `bye_timeout`.
   void stop(wire::CloseCode code, std::string text);
-  /// Ends run() at once and closes the TUN: not one more packet.
+  /// Ends run() at once, without a word to the other end: not one more packet. The TUN is no longer
+  /// touched when this returns.
   void abort(wire::CloseCode code, std::string text);
+  /// After run(): hands over what was still to be sent, or may not have arrived, oldest first.
+  void leave_to(core::KeepBuffer& keep);
 
   const PumpCounters& counters() const { return counters_; }
 
@@ -82,6 +92,12 @@ class PacketPump {
   /// What an SSL call that failed means.
   Status judge(int ssl_result);
   void end(wire::CloseCode code, std::string text);
+  void lose(wire::CloseCode code, std::string text);
+  void end(LegEnd why);
+  /// Tells the watchdog what is under way.
+  void watch_flight();
+  /// Bytes have come, if only a part of a record.
+  bool has_received();
   Task<> wait_socket(Status status);
 
   DataLeg& leg_;
@@ -95,6 +111,7 @@ class PacketPump {
   core::SessionWatch watch_;
   Clock::time_point started_;
   std::uint16_t echoes_ = 0;
+  std::uint64_t rx_raw_bytes_ = 0;  ///< as the socket gave them
 
   PumpCounters counters_;
   PacketSender sender_;

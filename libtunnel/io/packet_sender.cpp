@@ -1,6 +1,7 @@
 #include "io/packet_sender.hpp"
 
 #include "io/tun_offloads.hpp"
+#include "io/tun_read.hpp"
 
 #include <linux/if_tun.h>
 #include <openssl/err.h>
@@ -8,7 +9,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <unistd.h>
 
 namespace tunnel::io {
@@ -93,6 +93,32 @@ void PacketSender::fit_offloads(Clock::time_point now) {
   set_tun_offloads(tun_, wanted ? options_.peer_offloads : options_.peer_offloads & TUN_F_CSUM);
 }
 
+void PacketSender::put_back(ByteView packet, Clock::time_point now) {
+  auto rest = packet;
+  for (const auto block : queue_.space()) {
+    const auto piece = rest.first(std::min(rest.size(), block.size()));
+    std::copy(piece.begin(), piece.end(), block.begin());
+    rest = rest.subspan(piece.size());
+    if (rest.empty()) break;
+  }
+  queue_.push(packet.size() - rest.size(), now);
+}
+
+void PacketSender::leave_to(core::KeepBuffer& keep, Clock::time_point now) {
+  ByteView batch{tx_.data(), window_.bytes_in_flight() > 0 ? batch_end_ : 0};
+  while (batch.size() >= wire::header_bytes) {
+    const auto header =
+        wire::decode_header(wire::Channel::end_to_end, batch.first<wire::header_bytes>());
+    if (!header || batch.size() - wire::header_bytes < header->payload_bytes) break;
+    batch = batch.subspan(wire::header_bytes);
+    if (header->type == FrameType::packet) keep.put(batch.first(header->payload_bytes));
+    batch = batch.subspan(header->payload_bytes);
+  }
+  Bytes packet(wire::packet_payload_bytes_max);
+  while (const auto bytes = queue_.pop(packet, now))
+    keep.put(ByteView{packet}.first(bytes));
+}
+
 PacketSender::Turn PacketSender::run(Clock::time_point now) {
   for (int batch = 0; batch < batches_per_turn; ++batch) {
     fill(now);
@@ -119,6 +145,7 @@ void PacketSender::fill(Clock::time_point now) {
   const auto packets = std::exchange(outbox_packet_bytes_, 0);
   if (!finishing_) fill_packets(window_.allowance(), now);
   if (const auto bytes = tx_end_ - own + packets; bytes > 0) window_.on_sent(bytes, now);
+  if (tx_end_ > 0) batch_end_ = tx_end_;
 }
 
 void PacketSender::fill_packets(std::size_t allowance, Clock::time_point now) {
@@ -166,10 +193,11 @@ PacketSender::Read PacketSender::read_tun(std::span<std::byte> payload, std::siz
 }
 
 PacketSender::Read PacketSender::judge_read(ssize_t got, std::byte version_byte) {
-  if (got < 0 && errno == EINTR) return Read::skipped;
-  if (got <= 0) {
-    tun_gone_ = got == 0 || (errno != EAGAIN && errno != EIO);  // EIO: the link is down
-    return tun_gone_ ? Read::gone : Read::none;
+  switch (judge_tun_read(got)) {
+    case TunRead::packet: break;
+    case TunRead::none: return Read::none;
+    case TunRead::again: return Read::skipped;
+    case TunRead::gone: tun_gone_ = true; return Read::gone;
   }
   const bool is_ipv4 = static_cast<std::size_t>(got) > wire::vnet_header_bytes &&
                        std::to_integer<unsigned>(version_byte) >> 4U == ipv4_version;

@@ -1,6 +1,7 @@
 #pragma once
 #include "base/bytes.hpp"
 #include "core/flow_queue.hpp"
+#include "core/keep_buffer.hpp"
 #include "core/send_window.hpp"
 #include "crypto/openssl.hpp"
 #include "wire/frame.hpp"
@@ -46,6 +47,11 @@ class PacketSender {
 
   /// A frame of our own; it goes before all packets. Dropped when too many wait.
   void queue(wire::FrameType type, ByteView payload);
+  /// A packet that was kept for this leg; it goes before those in the TUN.
+  void put_back(ByteView packet, Clock::time_point now);
+  /// Hands over the packets that wait, and those of the last batch while anything is
+  /// unacknowledged; oldest first. Nothing can be sent afterwards.
+  void leave_to(core::KeepBuffer& keep, Clock::time_point now);
   /// This frame is the last one.
   void finish(ByteView frame);
   /// @return false: the other end acknowledges what it cannot have got
@@ -80,6 +86,8 @@ class PacketSender {
   core::FlowQueue queue_;
   Bytes tx_, outbox_;
   std::size_t tx_begin_ = 0, tx_end_ = 0;
+  std::size_t batch_end_ =
+      0;  ///< of the last batch that was not empty; frames from the start of tx_
   std::uint64_t outbox_packet_bytes_ = 0;
   std::uint64_t records_ = 0;  ///< since the last key update
   int ssl_result_ = 1;

@@ -145,6 +145,16 @@ Result<void> check_grant(const Grant& grant, const GrantExpectation& expected) {
   return {};
 }
 
+Result<void> check_resumed_grant(const Grant& grant, const Grant& before) {
+  if (grant.session != before.session || grant.master != before.master ||
+      grant.onsite != before.onsite)
+    return Errc::wrong_party;
+  if (grant.epoch <= before.epoch) return Errc::stale_nonce;
+  if (grant.tunnel != before.tunnel || grant.mode != before.mode || grant.allow != before.allow)
+    return Errc::bad_value;
+  return {};
+}
+
 Ipv4Prefix tunnel_address(const Grant& grant, Role role) {
   return {{grant.tunnel.network().address.value + (role == Role::onsite ? 1U : 2U)},
           grant.tunnel.length};

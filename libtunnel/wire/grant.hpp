@@ -70,6 +70,12 @@ struct GrantExpectation {
 /// @retval Errc::wrong_party, Errc::stale_nonce, Errc::bad_value  refuse the session
 Result<void> check_grant(const Grant& grant, const GrantExpectation& expected);
 
+/// Decides if a grant (check_grant() took it) goes on with the session of the grant `before`: what
+/// stands in both kernels must stay true.
+/// @retval Errc::stale_nonce  its epoch is not newer
+/// @retval Errc::wrong_party, Errc::bad_value  refuse the session
+Result<void> check_resumed_grant(const Grant& grant, const Grant& before);
+
 /// The device's own address in the tunnel, the other end's, both with the /30's length.
 Ipv4Prefix tunnel_address(const Grant& grant, Role role);
 

@@ -73,10 +73,19 @@ inline constexpr auto ping_after_max = 300s;
 inline constexpr auto pong_timeout = 10s;
 inline constexpr auto alive_after = 5s;  ///< inner session: silence before we ask
 inline constexpr auto alive_give_up_after =
-    10s;                                     ///< further silence before the session is called lost
+    10s;  ///< further silence before the session is called lost
+/// Inner session: silence while packets of ours are unacknowledged before it is called lost.
+inline constexpr auto stall_after = 8s;
 inline constexpr auto resume_grace = 10min;  ///< a session without legs is kept so long
+/// A device whose Resume nobody answered says it again: it may have been lost in a server's
+/// restart.
+inline constexpr auto resume_again = 30s;
 inline constexpr auto reconnect_first = 500ms;
 inline constexpr auto reconnect_cap = 30s;
+// While a device holds an interrupted session, a person waits for it.
+inline constexpr auto impatient_reconnect_cap = 1s;
+inline constexpr auto impatient_connect_timeout = 2s;
+inline constexpr auto impatient_pong_timeout = 3s;
 /// KeyUpdate of the inner session (RFC 8446, 5.5 gives 2^24.5 full records for AES-GCM; we stay far
 /// below).
 inline constexpr std::uint64_t key_update_records = std::uint64_t{1} << 22U;

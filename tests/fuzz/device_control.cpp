@@ -25,7 +25,8 @@ class Device {
                  {[](ByteView, ByteView signature) {
                     return std::ranges::equal(signature, good_signature);
                   },
-                  [this] { return Nonce{static_cast<std::byte>(++nonces_)}; }}} {}
+                  [this] { return Nonce{static_cast<std::byte>(++nonces_)}; },
+                  [this] { return random_ += 0x9e3779b97f4a7c15; }}} {}
 
   void step(fuzz::Input& input) {
     switch (input.below(16)) {
@@ -168,6 +169,7 @@ class Device {
   }
 
   int nonces_ = 0;
+  std::uint64_t random_ = 0;
   std::uint32_t asked_ = 0;
   std::uint64_t opened_ = 0;
   std::set<std::uint64_t> started_, over_;

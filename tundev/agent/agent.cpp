@@ -306,7 +306,8 @@ core::DeviceTools Agent::tools() const {
               [this](tunnel::ByteView grant, tunnel::ByteView signature) {
                 return identity_->grant_key.verify(wire::grant_signature_context, grant, signature);
               },
-          .fresh_nonce = [] { return crypto::random_nonce(); }};
+          .fresh_nonce = [] { return crypto::random_nonce(); },
+          .random = [] { return crypto::random_u64(); }};
 }
 
 tunnel::UnixSeconds Agent::server_now() const {

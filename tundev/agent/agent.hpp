@@ -117,6 +117,7 @@ class Agent {
   void on(const tunnel::core::SendMessage& action);
   void on(const tunnel::core::SessionWaits& action);
   void on(tunnel::core::StartSession& action);
+  void on(const tunnel::core::SessionInterrupted& action);
   void on(tunnel::core::SessionOver& action);
   void on(const tunnel::core::Online& action);
   void on(tunnel::core::Listed& action);

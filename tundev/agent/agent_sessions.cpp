@@ -167,6 +167,11 @@ void Agent::on_running(const core::StartSession& start, Clock::duration echo) {
   events_.session_changed(start.id, "established", details);
 }
 
+/// It cannot go on without its leg.
+void Agent::on(const core::SessionInterrupted& action) {
+  apply(control_->end(action.id, action.why.close, action.why.detail));
+}
+
 void Agent::on(core::SessionOver& action) {
   auto* mine = record(action.id);
   if (mine == nullptr) return;

@@ -51,7 +51,7 @@ Task<io::LegEnd> SessionRunner::run() {
   const auto offloads = io::set_tun_offloads(tun_->fd.get(), leg_->peer().offloads);
   log::debug("the path is ready", {log::session(plan_.start.grant.session), log::link(tun_->link),
                                    log::count(offloads)});
-  pump_.emplace(*leg_, std::move(tun_->fd), pump_options(), on_running_);
+  pump_.emplace(*leg_, tun_->fd.get(), pump_options(), on_running_);
   end_ = co_await pump_->run();
   counters_ = pump_->counters();
   co_return *end_;
@@ -134,10 +134,9 @@ void SessionRunner::stop(CloseCode code, const std::string& text) {
 }
 
 void SessionRunner::abort(CloseCode code, const std::string& text) {
-  if (pump_)
-    pump_->abort(code, text);
-  else
-    give_up(code, text);
+  if (!pump_) return give_up(code, text);
+  pump_->abort(code, text);
+  tun_.reset();
 }
 
 io::DataLeg::Plan SessionRunner::leg_plan() const {

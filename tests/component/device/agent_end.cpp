@@ -91,7 +91,7 @@ Task<> End::run(tcp::endpoint relay) {
   auto times = setup_.times;
   times.probes = role == Role::master;
   if (times.ends == Clock::time_point{}) times.ends = Clock::now() + 1h;
-  pump_.emplace(*leg_, std::move(tun_),
+  pump_.emplace(*leg_, tun_.get(),
                 PacketPump::Options{.session = setup_.grant.session,
                                     .role = role,
                                     .onsite_address = *Ipv4Address::parse(onsite_address),
@@ -102,6 +102,7 @@ Task<> End::run(tcp::endpoint relay) {
                                                .key_update_records = setup_.key_update_records}},
                 [this](Clock::duration) { established = true; });
   end = co_await pump_->run();
+  tun_.reset();
   leg_->close();
 }
 

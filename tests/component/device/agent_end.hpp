@@ -1,4 +1,5 @@
 #pragma once
+#include "base/unique_fd.hpp"
 #include "component/device/agent_relay.hpp"
 #include "io/packet_pump.hpp"
 #include "wire/grant.hpp"

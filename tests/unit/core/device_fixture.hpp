@@ -33,7 +33,8 @@ struct Device {
                        wire::Nonce nonce{};
                        nonce.fill(static_cast<std::byte>(++nonces));
                        return nonce;
-                     }}} {}
+                     },
+                 .random = [this] { return random; }}} {}
 
   wire::Name own_name() const { return name(role == wire::Role::master ? "master1" : "rpi1100"); }
   wire::Hash own_key() const { return hash_of(role == wire::Role::master ? 1 : 2); }
@@ -79,6 +80,7 @@ struct Device {
   wire::Role role;
   bool grants_are_signed = true;
   unsigned nonces = 0;
+  std::uint64_t random = 0;
   DeviceControl control;
 };
 
