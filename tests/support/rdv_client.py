@@ -181,10 +181,15 @@ def enroll(address: tuple[str, int], code: str, directory: Path) -> str:
     return answer[6].decode()
 
 
+def hello_message(hostname: str) -> bytes:
+    """The payload of a Hello, version 1."""
+    info = bytes_field(1, "rdv_client.py") + bytes_field(2, hostname) + number_field(5, 1)
+    return number_field(1, 1) + number_field(2, 1) + bytes_field(3, info)
+
+
 def hello(connection: Connection, hostname: str) -> dict[int, object]:
     """Says Hello and answers the fields of the Welcome."""
-    info = bytes_field(1, "rdv_client.py") + bytes_field(2, hostname) + number_field(5, 1)
-    connection.send(HELLO, number_field(1, 1) + number_field(2, 1) + bytes_field(3, info))
+    connection.send(HELLO, hello_message(hostname))
     kind, payload = connection.read()
     if kind != WELCOME:
         raise ProtocolError(f"{fields(payload).get(2, b'')!r} instead of a Welcome (frame type {kind})")
