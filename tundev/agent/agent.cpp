@@ -210,7 +210,8 @@ Task<> Agent::ask_netd() {
     }
     if (role == "master") {
       auto port = co_await netd_.laptop_port();
-      if (auto* found = std::get_if<LaptopPort>(&port)) port_ = std::move(*found);
+      // A signal that came meanwhile is newer than this answer, and has already been obeyed.
+      if (auto* found = std::get_if<LaptopPort>(&port); found && !port_) port_ = std::move(*found);
     }
     if (role != own_role()) co_return netd_wakeup_.notify();  // enrolled while netd answered
     netd_ready_ = netd_.is_present();
