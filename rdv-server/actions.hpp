@@ -29,7 +29,8 @@ struct StartRelay {
   std::uint32_t epoch = 0;
 };
 /// Close whatever legs this session has, attached or relaying: Detach{code, text} where a leg's
-/// direction has not been switched. The session is over; on_leg_closed() for it is ignored.
+/// direction has not been switched. The session is over, or interrupted until its next epoch;
+/// on_leg_closed() for these legs is ignored.
 struct StopRelay {
   std::uint64_t session = 0;
   tunnel::wire::CloseCode code = tunnel::wire::CloseCode::operator_;

@@ -25,6 +25,8 @@ using namespace std::chrono_literals;
 /// Devices that were sent away by overload or a shutdown come back spread over this time.
 constexpr auto spread = 5'000ms;
 constexpr auto overload_pause = 10'000ms;
+/// Those whose session goes on at the next server.
+constexpr auto spread_with_session = 500ms;
 
 std::uint32_t milliseconds(Clock::duration time) {
   return static_cast<std::uint32_t>(
@@ -66,7 +68,7 @@ struct Broker::Dispatch {
     broker.forget(from.id, CloseCode::shutdown, goodbye.text, now, out);
   }
   void operator()(const wire::Interrupted&) const { violate("an Interrupted from a device"); }
-  void operator()(const wire::Resume&) const { violate("a Resume without a session"); }
+  void operator()(const wire::Resume& resume) const { broker.resume(from, resume, now, out); }
   void operator()(const wire::Welcome&) const { violate("a Welcome from a device"); }
   void operator()(const wire::Listing&) const { violate("a Listing from a device"); }
   void operator()(const wire::Waiting&) const { violate("a Waiting from a device"); }
@@ -184,10 +186,10 @@ void Broker::hello(Connection& from, const wire::Hello& hello, Now now, Actions&
                                               .name = identity.name,
                                               .role = identity.role,
                                               .public_address = from.peer.public_address}});
-  join(from, hello.info, now, out);
+  join(from, hello, now, out);
 }
 
-void Broker::join(Connection& from, const wire::Info& info, Now now, Actions& out) {
+void Broker::join(Connection& from, const wire::Hello& hello, Now now, Actions& out) {
   const auto id = from.id;
   const auto name = from.peer.identity.name;
   const auto address = from.peer.public_address;
@@ -196,9 +198,9 @@ void Broker::join(Connection& from, const wire::Info& info, Now now, Actions& ou
                                       .identity = from.peer.identity,
                                       .key_hash = from.peer.key_hash,
                                       .public_address = address,
-                                      .info = info,
+                                      .info = hello.info,
                                       .since = now.unix},
-                                     now.steady);
+                                     now.steady, proves_itself(from.peer, hello.sessions));
   directory_.note_seen(name, now.unix);
   if (joined.quarantined) {
     out.push_back(
@@ -211,6 +213,7 @@ void Broker::join(Connection& from, const wire::Info& info, Now now, Actions& ou
     close_connection(id, bye, CloseCode::replaced, now, out);
     return;
   }
+  claim(from, hello.sessions, now, out);
   if (joined.replaced) {
     out.push_back(Note{{.kind = Event::Kind::replaced, .device = name.str(), .address = address}});
     close_connection(joined.replaced->connection,
@@ -263,9 +266,9 @@ Actions Broker::on_disconnected(ConnectionId id, std::string_view why, Now now) 
 
 void Broker::close_connection(ConnectionId id, Goodbye goodbye, CloseCode code, Now now,
                               Actions& out) {
-  // Ends its session first, so that the Close goes out before the Goodbye.
+  // Its session first, so that a Close goes out before the Goodbye.
   const std::string text = goodbye.text;
-  end_session_of(id, code, {}, now, out);
+  lose_control(id, code, {}, now, out);
   out.push_back(CloseConnection{id, std::move(goodbye)});
   forget(id, code, text, now, out);
 }
@@ -275,7 +278,7 @@ void Broker::forget(ConnectionId id, CloseCode code, Text text, Now now, Actions
   if (it == connections_.end()) return;
   const Connection gone = std::move(it->second);
   connections_.erase(it);  // before the end of its session: no Close goes to it
-  end_session_of(id, code, {}, now, out);
+  lose_control(id, code, {}, now, out);
   waiting_.remove_if([id](const Opening& opening) { return opening.control == id; });
   if (!gone.ready) return;
   const auto& name = gone.peer.identity.name;
@@ -329,25 +332,29 @@ Actions Broker::on_device_changed(const Name& name, GoodbyeCode code, std::strin
     if (connection.peer.identity.name == name) theirs.push_back(id);
   const auto close_code = code == GoodbyeCode::wrong_key ? CloseCode::replaced : CloseCode::revoked;
   for (const auto id : theirs) {
-    end_session_of(id, close_code, text, now, out);
+    lose_control(id, close_code, text, now, out);
     close_connection(id, goodbye(code, std::string{text}, overload_pause), close_code, now, out);
   }
+  // Whatever goes on without a connection.
+  if (const auto* session = session_of(name))
+    end(session->id, close_code, std::string{text}, now, out);
   if (code != GoodbyeCode::wrong_key) refuse_waiting(name, RefusalCode::revoked, text, out);
   return out;
 }
 
 Actions Broker::on_shutdown(Now now) {
   Actions out;
-  while (!sessions_.empty())
-    end(sessions_.begin()->first, CloseCode::shutdown, "the server stops", now, out);
+  const auto impatient = keep_for_the_next_server(now, out);
   std::vector<ConnectionId> all;
   for (const auto& [id, connection] : connections_)
     all.push_back(id);
-  for (const auto id : all)
+  for (const auto id : all) {
+    const auto within = impatient.contains(id) ? spread_with_session : spread;
     close_connection(id,
                      goodbye(GoodbyeCode::shutting_down, "the server stops",
-                             spread * (issuer_.random() % 1024) / 1024),
+                             within * (issuer_.random() % 1024) / 1024),
                      CloseCode::shutdown, now, out);
+  }
   return out;
 }
 

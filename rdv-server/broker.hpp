@@ -8,8 +8,10 @@
 #include "wire/grant.hpp"
 #include "wire/messages.hpp"
 
+#include <deque>
 #include <list>
 #include <map>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -49,9 +51,17 @@ struct BrokerSettings {
   std::vector<tunnel::Ipv4Address> deny;  ///< the server's own addresses, at most own_addresses_max
 };
 
-/// One Open a master may have waiting, and how long a closed leg waits for the Close that says why.
+/// Opens a master may have waiting.
 inline constexpr std::size_t opens_per_master_max = 4;
-inline constexpr auto leg_close_linger = std::chrono::seconds{2};
+/// A leg that closed waits so long for the Close or the Resume that says why; then the session is
+/// interrupted. Both go the same way as the end of the leg, at the same time.
+inline constexpr auto leg_close_linger = std::chrono::milliseconds{50};
+/// A device that asks for new legs more often has a session that cannot be kept.
+inline constexpr std::size_t resumes_per_minute_max = 20;
+/// No session comes so far by itself.
+inline constexpr std::uint32_t epoch_max = std::uint32_t{1} << 31U;
+/// Sessions that are over and whose end is remembered for a device that was away.
+inline constexpr std::size_t ended_kept_max = 256;
 /// Connections are looked over for silence this often.
 inline constexpr auto sweep_period = std::chrono::seconds{2};
 
@@ -69,10 +79,17 @@ inline constexpr auto sweep_period = std::chrono::seconds{2};
 ///                                          Accept
 ///                                             v
 ///                                          granted --- attach_timeout, Close, ... ---> gone
-///                                             |
-///                                         both legs
-///                                             v
-///                                          running --- Close, limit, lost, ... ------> gone
+///                                           ^ |
+///                             Resume of both| |both legs
+///                                           | v
+///                 .-------------------------' running --- Close, limit, revoked, ... ----> gone
+///                 |                            |
+///            interrupted <-- a leg is gone, Resume, relay idle; of a later grant: attach_timeout
+///                 `--- Close, limit, resume_grace, ... ---> gone
+///
+/// Each Resume of both is a round: a new grant of the same session with a higher epoch, whose legs
+/// take the place of all before. A session beyond its Offer outlives the control connections of its
+/// devices; a newer one names it in its Hello and takes the place of the older one.
 ///
 /// Every message in every state is handled, ignored, or closes its connection with
 /// Goodbye{protocol}; nothing a device sends trips an assertion. Numbers of connections that are
@@ -107,11 +124,13 @@ class Broker {
   /// the control connection.
   Actions on_leg_closed(std::uint64_t session, std::uint32_t epoch, tunnel::wire::Role side,
                         Now now);
-  /// What the relay has carried in all.
-  void on_relay_bytes(std::uint64_t session, std::uint64_t from_onsite, std::uint64_t from_master);
-  /// The relay gave up (hand-off not in time, idle, bytes behind a Switch): ends the session.
-  Actions on_relay_ended(std::uint64_t session, tunnel::wire::CloseCode code, std::string_view text,
-                         Now now);
+  /// What the relay of this epoch has carried in all.
+  void on_relay_bytes(std::uint64_t session, std::uint32_t epoch, std::uint64_t from_onsite,
+                      std::uint64_t from_master);
+  /// The relay gave up. Bytes behind a Switch end the session, as does a hand-off that was not in
+  /// time in the first epoch; a later hand-off, and a relay that carried nothing, interrupt it.
+  Actions on_relay_ended(std::uint64_t session, std::uint32_t epoch, tunnel::wire::CloseCode code,
+                         std::string_view text, Now now);
 
   // --- time ---
   /// Call at next_deadline() or earlier. The moment changes with every event.
@@ -125,12 +144,13 @@ class Broker {
                             std::string_view text, Now now);
   /// @return nothing when there is no such session
   std::optional<Actions> close_session(std::uint64_t session, std::string_view text, Now now);
-  /// Everything ends; devices come back spread over some seconds.
+  /// Every connection ends; devices come back spread over some seconds, those with a session at
+  /// once. Sessions that were granted are interrupted.
   Actions on_shutdown(Now now);
 
   // --- views ---
   const Registry& registry() const { return registry_; }
-  const Session* session_of(const tunnel::wire::Name& device) const;
+  const Session* session_of(const tunnel::wire::Name& device) const;  ///< the only one it has
   const Session* find_session(std::uint64_t id) const;
   std::vector<const Session*> sessions() const;  ///< oldest first
   std::size_t connections() const { return connections_.size(); }
@@ -147,6 +167,13 @@ class Broker {
     tunnel::wire::Name master;
     tunnel::wire::Open open;
   };
+  /// How a session ended, for a device that was away.
+  struct Ended {
+    std::uint64_t session;
+    tunnel::wire::Name master, onsite;
+    tunnel::wire::CloseCode code;
+    std::string text;
+  };
   struct Dispatch;  // one operator() per message type
   using Text = std::string_view;
 
@@ -154,7 +181,7 @@ class Broker {
   std::optional<tunnel::wire::Goodbye> refuse(const PeerFacts& peer, Now now);
   tunnel::wire::Goodbye trouble(const PeerFacts& peer, const std::exception& what, Actions& out);
   void hello(Connection& from, const tunnel::wire::Hello& hello, Now now, Actions& out);
-  void join(Connection& from, const tunnel::wire::Info& info, Now now, Actions& out);
+  void join(Connection& from, const tunnel::wire::Hello& hello, Now now, Actions& out);
   void renew(const Connection& from, const tunnel::wire::Renew& renew, Now now, Actions& out);
   void violate(ConnectionId id, Text what, Now now, Actions& out);
   void close_connection(ConnectionId id, tunnel::wire::Goodbye goodbye,
@@ -191,12 +218,26 @@ class Broker {
   void close(const Connection& from, const tunnel::wire::Close& close, Now now, Actions& out);
   std::string attach_refusal(const Session& session, const PeerFacts& peer,
                              const tunnel::wire::Attach& attach, Now now);
-  void end_session_of(ConnectionId control, tunnel::wire::CloseCode code, Text text, Now now,
+  void begin(Session& session, Now now, Actions& out);
+  void lose_control(ConnectionId control, tunnel::wire::CloseCode code, Text text, Now now,
+                    Actions& out);
+  void give_up_onsite(Session& session, tunnel::wire::CloseCode code, std::string why, Now now,
                       Actions& out);
   Session take_out(Session& entry);
   void end(std::uint64_t session, tunnel::wire::CloseCode code, std::string text, Now now,
            Actions& out);
-  void end_of_time(const Session& session, Now now, Actions& out);
+  void end_of_time(Session& session, Now now, Actions& out);
+
+  // broker_resume.cpp: interruptions
+  void interrupt(Session& session, std::string why, Now now, Actions& out);
+  void tell_interrupted(const Session& session, Actions& out);
+  void resume(const Connection& from, const tunnel::wire::Resume& resume, Now now, Actions& out);
+  void regrant(Session& session, Now now, Actions& out);
+  std::optional<Ended> why_no_resume(const Session& session);
+  bool proves_itself(const PeerFacts& peer, const std::vector<std::uint64_t>& held) const;
+  void claim(const Connection& from, const std::vector<std::uint64_t>& held, Now now, Actions& out);
+  void tell_over(const Connection& from, std::uint64_t session, Actions& out);
+  std::set<ConnectionId> keep_for_the_next_server(Now now, Actions& out);
 
   Directory& directory_;
   Issuer& issuer_;
@@ -205,6 +246,7 @@ class Broker {
   std::unordered_map<ConnectionId, Connection> connections_;  // at most connections_max
   std::list<Opening> waiting_;                                // at most waiting_max, oldest first
   std::map<std::uint64_t, Session> sessions_;                 // at most sessions_max
+  std::deque<Ended> ended_;                                   // at most ended_kept_max
   TunnelPool pool_;
   tunnel::Clock::time_point next_sweep_ = tunnel::Clock::time_point::max();
 };

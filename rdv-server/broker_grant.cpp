@@ -55,6 +55,8 @@ void Broker::accept(const Connection& from, const wire::Accept& accept, Now now,
     return;
   }
   session.tunnel = grant->tunnel;
+  session.allow = grant->allow;
+  session.dns = grant->dns;
   const auto bytes = encode_grant(*grant);
   const auto signature = issuer_.sign_grant(bytes);
   session.state = Session::State::granted;
@@ -142,7 +144,8 @@ void Broker::cancel(const Connection& from, std::uint32_t request, Now now, Acti
   });
   // It crossed our Offer or Grant on its way.
   for (const auto& [id, session] : sessions_) {
-    if (session.master.control != from.id || session.open.request != request) continue;
+    if (session.master.control != from.id || session.open.request != request || request == 0)
+      continue;
     end(id, CloseCode::operator_, {}, now, out);
     return;
   }

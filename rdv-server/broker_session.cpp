@@ -24,7 +24,7 @@ constexpr char no_such_session[] = "there is no such session";
 std::string why_gone(CloseCode code, const Name& name) {
   switch (code) {
     case CloseCode::peer_lost: return fmt::format("the connection of {} is lost", name.str());
-    case CloseCode::replaced: return fmt::format("{} connected anew", name.str());
+    case CloseCode::replaced: return fmt::format("two devices use the identity of {}", name.str());
     case CloseCode::revoked: return fmt::format("{} was revoked", name.str());
     case CloseCode::shutdown: return fmt::format("{} stops", name.str());
     case CloseCode::protocol: return fmt::format("{} broke the protocol", name.str());
@@ -40,6 +40,16 @@ bool is_for_devices(CloseCode code) {
     case CloseCode::replaced: return false;
     default: return true;
   }
+}
+
+/// Its legs are not its first: it stood once, and both devices hold it.
+bool is_resumed(const Session& session) {
+  return session.epoch > 1;
+}
+
+/// A control connection that ended so took only itself along.
+bool outlives_control(CloseCode code) {
+  return code == CloseCode::peer_lost || code == CloseCode::network;
 }
 
 }  // namespace
@@ -66,15 +76,23 @@ Broker::AttachOutcome Broker::on_attach(const PeerFacts& peer, const wire::Attac
   const auto side = session.master.name == peer.identity.name ? Role::master : Role::onsite;
   session.end_of(side).attached = true;
   AttachOutcome outcome{Attached{session.id, session.epoch, side}, {}};
-  if (!session.master.attached || !session.onsite.attached) return outcome;
+  if (session.master.attached && session.onsite.attached) begin(session, now, outcome.actions);
+  return outcome;
+}
+
+/// Both legs are there.
+void Broker::begin(Session& session, Now now, Actions& out) {
   session.state = Session::State::running;
   session.deadline = Clock::time_point::max();
-  outcome.actions.push_back(Note{{.kind = Event::Kind::relay_started,
-                                  .master = session.master.name.str(),
-                                  .onsite = session.onsite.name.str(),
-                                  .session = session.id}});
-  outcome.actions.push_back(StartRelay{session.id, session.epoch});
-  return outcome;
+  session.running_since = now.steady;
+  const bool resumed = session.interrupted_since != 0;
+  const auto interrupted_since = std::exchange(session.interrupted_since, 0);
+  out.push_back(Note{{.kind = resumed ? Event::Kind::resumed : Event::Kind::relay_started,
+                      .master = session.master.name.str(),
+                      .onsite = session.onsite.name.str(),
+                      .session = session.id,
+                      .seconds = resumed ? now.unix - interrupted_since : 0}});
+  out.push_back(StartRelay{session.id, session.epoch});
 }
 
 /// @return "" when the leg may be attached
@@ -89,7 +107,10 @@ std::string Broker::attach_refusal(const Session& session, const PeerFacts& peer
       record->identity() != peer.identity)
     return no_such_session;
   if (session.state == Session::State::offered) return "the session has not been granted yet";
-  if (session.next_deadline() <= now.steady) return "the session's time is over";
+  if (session.limit <= now.steady) return "the session's time is over";
+  if (session.state == Session::State::interrupted)
+    return "the session is interrupted, and no new epoch has been granted yet";
+  if (session.deadline <= now.steady) return "it came too late";
   if (attach.epoch != session.epoch)
     return fmt::format("the session is at epoch {}, not {}", session.epoch, attach.epoch);
   if (end.attached) return "this leg of the session is attached already";
@@ -100,22 +121,37 @@ Actions Broker::on_leg_closed(std::uint64_t id, std::uint32_t epoch, Role side, 
   const auto it = sessions_.find(id);
   if (it == sessions_.end() || it->second.epoch != epoch || it->second.leg_lost) return {};
   auto& session = it->second;
+  if (!session.end_of(side).attached) return {};  // interrupted already
   session.leg_lost = session.end_of(side).name;
   session.linger = now.steady + leg_close_linger;
   return {};
 }
 
-void Broker::on_relay_bytes(std::uint64_t id, std::uint64_t from_onsite,
+void Broker::on_relay_bytes(std::uint64_t id, std::uint32_t epoch, std::uint64_t from_onsite,
                             std::uint64_t from_master) {
   const auto it = sessions_.find(id);
-  if (it == sessions_.end()) return;
-  it->second.from_onsite_bytes = from_onsite;
-  it->second.from_master_bytes = from_master;
+  if (it == sessions_.end() || it->second.epoch != epoch) return;
+  auto& session = it->second;
+  session.from_onsite_bytes = session.earlier_from_onsite_bytes + from_onsite;
+  session.from_master_bytes = session.earlier_from_master_bytes + from_master;
 }
 
-Actions Broker::on_relay_ended(std::uint64_t id, CloseCode code, std::string_view text, Now now) {
+Actions Broker::on_relay_ended(std::uint64_t id, std::uint32_t epoch, CloseCode code,
+                               std::string_view text, Now now) {
   Actions out;
-  if (sessions_.contains(id)) end(id, code, std::string{text}, now, out);
+  const auto it = sessions_.find(id);
+  if (it == sessions_.end() || it->second.epoch != epoch) return out;
+  auto& session = it->second;
+  if (session.state != Session::State::granted && session.state != Session::State::running)
+    return out;
+  const bool resumable =
+      code == CloseCode::idle || (code == CloseCode::network && is_resumed(session));
+  if (resumable) {
+    interrupt(session, std::string{text}, now, out);
+    tell_interrupted(session, out);
+  } else {
+    end(id, code, std::string{text}, now, out);
+  }
   return out;
 }
 
@@ -132,29 +168,39 @@ void Broker::close(const Connection& from, const wire::Close& close, Now now, Ac
   end(session.id, code, close.text, now, out);
 }
 
-void Broker::end_session_of(ConnectionId control, CloseCode code, Text text, Now now,
-                            Actions& out) {
+/// What becomes of a session when one of its control connections ends.
+///
+/// @param text  for people; empty: a sentence of the code
+void Broker::lose_control(ConnectionId control, CloseCode code, Text text, Now now, Actions& out) {
   const auto it = std::find_if(sessions_.begin(), sessions_.end(), [&](const auto& entry) {
     return entry.second.master.control == control || entry.second.onsite.control == control;
   });
   if (it == sessions_.end()) return;
-  const auto& session = it->second;
-  const bool lost_onsite = session.onsite.control == control;
-  const auto& name = lost_onsite ? session.onsite.name : session.master.name;
-  auto why = text.empty() ? why_gone(code, name) : std::string{text};
-  if (session.state != Session::State::offered || !lost_onsite) {
+  auto& session = it->second;
+  auto& gone = session.onsite.control == control ? session.onsite : session.master;
+  auto why = text.empty() ? why_gone(code, gone.name) : std::string{text};
+  if (session.state == Session::State::offered && &gone == &session.onsite) {
+    give_up_onsite(session, code, std::move(why), now, out);
+  } else if (session.state != Session::State::offered && outlives_control(code)) {
+    // Its legs live by themselves; it asks again over its next connection.
+    gone.control = ConnectionId{};
+    gone.asked.reset();
+  } else {
     end(session.id, code, std::move(why), now, out);
-    return;
   }
-  // The onsite went before it answered. A master that waits goes on waiting, unless the onsite will
-  // never come.
+}
+
+/// The onsite went before it answered the Offer. A master that waits goes on waiting, unless the
+/// onsite will never come.
+void Broker::give_up_onsite(Session& session, CloseCode code, std::string why, Now now,
+                            Actions& out) {
   const Opening opening{session.master.control, session.master.name, session.open};
   if (code == CloseCode::revoked) {
     give_up_offer(session.id, RefusalCode::revoked, std::move(why), out);
   } else if (connections_.contains(opening.control)) {
-    if (connections_.contains(control))
-      out.push_back(SendTo{control, wire::Close{session.id, code, why}});
-    take_out(it->second);
+    if (connections_.contains(session.onsite.control))
+      out.push_back(SendTo{session.onsite.control, wire::Close{session.id, code, why}});
+    take_out(session);
     wait(opening, now.unix, out);
   }
 }
@@ -175,6 +221,8 @@ void Broker::end(std::uint64_t id, CloseCode code, std::string text, Now now, Ac
   const Session session = take_out(it->second);
   text =
       text.empty() ? std::string{sentence(code)} : wire::to_plain_text(text, wire::text_chars_max);
+  ended_.push_back({id, session.master.name, session.onsite.name, code, text});
+  if (ended_.size() > ended_kept_max) ended_.pop_front();
   out.push_back(Note{{.kind = Event::Kind::closed,
                       .master = session.master.name.str(),
                       .onsite = session.onsite.name.str(),
@@ -191,25 +239,36 @@ void Broker::end(std::uint64_t id, CloseCode code, std::string text, Now now, Ac
   }
 }
 
-void Broker::end_of_time(const Session& session, Now now, Actions& out) {
+/// One of the session's deadlines has come.
+void Broker::end_of_time(Session& session, Now now, Actions& out) {
   const auto id = session.id;
   if (session.limit <= now.steady) {
     end(id, CloseCode::time_limit, fmt::format("it was limited to {} s", session.seconds), now,
         out);
   } else if (session.linger <= now.steady) {
-    end(id, CloseCode::network,
-        fmt::format("the data connection of {} broke", session.leg_lost->str()), now, out);
+    auto why = fmt::format("the data connection of {} broke", session.leg_lost->str());
+    if (session.state == Session::State::granted && !is_resumed(session))
+      return end(id, CloseCode::network, std::move(why), now, out);
+    interrupt(session, std::move(why), now, out);
+    tell_interrupted(session, out);
   } else if (session.state == Session::State::offered) {
     give_up_offer(id, RefusalCode::no_answer,
                   fmt::format("{} is online but did not answer within {} s",
                               session.onsite.name.str(), wire::offer_timeout.count()),
                   out);
+  } else if (session.state == Session::State::interrupted) {
+    const auto& missing = session.onsite.asked ? session.master : session.onsite;
+    end(id, CloseCode::peer_lost,
+        fmt::format("it was interrupted, and {} did not come back within {} min",
+                    missing.name.str(), wire::resume_grace.count()),
+        now, out);
   } else {
     const auto& missing = session.onsite.attached ? session.master : session.onsite;
-    end(id, CloseCode::network,
-        fmt::format("{} did not connect for the session within {} s", missing.name.str(),
-                    wire::attach_timeout.count()),
-        now, out);
+    auto why = fmt::format("{} did not connect for the session within {} s", missing.name.str(),
+                           wire::attach_timeout.count());
+    if (!is_resumed(session)) return end(id, CloseCode::network, std::move(why), now, out);
+    interrupt(session, std::move(why), now, out);
+    tell_interrupted(session, out);
   }
 }
 

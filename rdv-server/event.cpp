@@ -80,6 +80,14 @@ void log_event(const Event& event) {
       log::info("relay started", {log::session(event.session), log::master(event.master),
                                   log::onsite(event.onsite)});
       break;
+    case Event::Kind::interrupted:
+      log::warn("session interrupted", {log::session(event.session), log::master(event.master),
+                                        log::onsite(event.onsite), log::reason(event.text)});
+      break;
+    case Event::Kind::resumed:
+      log::info("session resumed", {log::session(event.session), log::master(event.master),
+                                    log::onsite(event.onsite), log::seconds(event.seconds)});
+      break;
     case Event::Kind::closed:
       log::info("session closed",
                 {log::session(event.session), log::master(event.master), log::onsite(event.onsite),

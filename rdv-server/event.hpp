@@ -22,6 +22,8 @@ struct Event {
     open_refused,       ///< master, onsite, code, text
     granted,            ///< session, master, onsite
     relay_started,      ///< session, master, onsite
+    interrupted,        ///< session, master, onsite, text
+    resumed,            ///< session, master, onsite, seconds (of the interruption)
     closed,             ///< session, master, onsite, code, text, seconds, bytes
     attach_refused,     ///< device, session, text
     renewed,            ///< device

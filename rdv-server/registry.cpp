@@ -7,7 +7,7 @@ namespace rdv {
 using tunnel::Clock;
 using tunnel::wire::Name;
 
-Registry::Joined Registry::join(OnlineDevice device, Clock::time_point now) {
+Registry::Joined Registry::join(OnlineDevice device, Clock::time_point now, bool proven) {
   const Name name = device.identity.name;
   const auto old = online_.find(name);
   if (old == online_.end()) {
@@ -15,6 +15,7 @@ Registry::Joined Registry::join(OnlineDevice device, Clock::time_point now) {
     return {};
   }
   Joined joined{.replaced = std::exchange(old->second, std::move(device))};
+  if (proven) return joined;
   auto& fight = fights_[name];
   fight.replacements.push_back(now);
   if (fight.replacements.size() > fight_replacements) fight.replacements.pop_front();

@@ -42,7 +42,10 @@ class Registry {
   };
 
   /// The device said Hello. Not to be called while quarantined().
-  Joined join(OnlineDevice device, tunnel::Clock::time_point now);
+  ///
+  /// @param proven  it knows the number of a session that only this device can know: the same
+  /// device again, whose older connection died without a word, and no fight
+  Joined join(OnlineDevice device, tunnel::Clock::time_point now, bool proven = false);
   /// @return the entry that was online by this connection, if any
   std::optional<OnlineDevice> leave(ConnectionId connection, const tunnel::wire::Name& name);
   /// How long the identity is still kept out; zero when it is not.

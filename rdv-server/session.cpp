@@ -7,6 +7,7 @@ std::string_view to_string(Session::State state) {
     case Session::State::offered: return "offered";
     case Session::State::granted: return "granted";
     case Session::State::running: return "running";
+    case Session::State::interrupted: return "interrupted";
   }
   return "unknown";
 }

@@ -14,6 +14,11 @@ Ipv4Prefix nth(std::size_t index) {
   return {{tunnel::wire::tunnel_pool + static_cast<std::uint32_t>(index) * 4}, 30};
 }
 
+/// At least TunnelPool::size when it is none of the pool.
+std::size_t index_of(const Ipv4Prefix& tunnel) {
+  return (tunnel.address.value - tunnel::wire::tunnel_pool) / 4;
+}
+
 bool overlaps_one_of(const Ipv4Prefix& tunnel, std::span<const Ipv4Prefix> prefixes) {
   return std::any_of(prefixes.begin(), prefixes.end(),
                      [&](const Ipv4Prefix& prefix) { return prefix.overlaps(tunnel); });
@@ -42,9 +47,15 @@ std::optional<std::size_t> TunnelPool::find(std::span<const Ipv4Prefix> never,
   return std::nullopt;
 }
 
+bool TunnelPool::reserve(const Ipv4Prefix& tunnel) {
+  const auto index = index_of(tunnel);
+  if (index >= size || nth(index) != tunnel || taken_.test(index)) return false;
+  taken_.set(index);
+  return true;
+}
+
 void TunnelPool::give_back(const Ipv4Prefix& tunnel) {
-  const auto index = (tunnel.address.value - tunnel::wire::tunnel_pool) / 4;
-  if (index < size) taken_.reset(index);
+  if (const auto index = index_of(tunnel); index < size) taken_.reset(index);
 }
 
 }  // namespace rdv

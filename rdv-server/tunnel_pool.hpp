@@ -18,6 +18,8 @@ class TunnelPool {
   /// late as possible.
   std::optional<tunnel::Ipv4Prefix> take(std::span<const tunnel::Ipv4Prefix> never,
                                          std::span<const tunnel::Ipv4Prefix> rather_not);
+  /// Takes exactly this one. @return false when somebody has it, or when it is none of the pool
+  bool reserve(const tunnel::Ipv4Prefix& tunnel);
   void give_back(const tunnel::Ipv4Prefix& tunnel);
   std::size_t taken() const { return taken_.count(); }
 

@@ -51,8 +51,10 @@ Task<> Relays::carry(Broker::Attached where, tunnel::io::TlsSocket leg,
 
 void Relays::stop(std::uint64_t session, tunnel::wire::CloseCode code, std::string_view text) {
   for (auto at = by_session_.lower_bound(Key{session, 0});
-       at != by_session_.end() && at->first.first == session; ++at)
+       at != by_session_.end() && at->first.first == session; ++at) {
+    report_bytes(*at->second);
     at->second->stop(code, text);
+  }
 }
 
 void Relays::report_bytes() {
@@ -75,11 +77,13 @@ void Relays::on_leg_closed(Relay& relay, Relay::Side side) {
 
 void Relays::on_gave_up(Relay& relay, tunnel::wire::CloseCode code, std::string_view why) {
   report_bytes(relay);
-  around_.sink.run(around_.broker.on_relay_ended(relay.session(), code, why, read_clocks()));
+  around_.sink.run(
+      around_.broker.on_relay_ended(relay.session(), relay.epoch(), code, why, read_clocks()));
 }
 
 void Relays::report_bytes(const Relay& relay) {
-  around_.broker.on_relay_bytes(relay.session(), relay.carried_bytes(Relay::Side::onsite),
+  around_.broker.on_relay_bytes(relay.session(), relay.epoch(),
+                                relay.carried_bytes(Relay::Side::onsite),
                                 relay.carried_bytes(Relay::Side::master));
 }
 

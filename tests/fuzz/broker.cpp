@@ -99,7 +99,7 @@ class World {
       case 2: pass(std::chrono::milliseconds{input.take<std::uint16_t>() * 4}); break;
       case 3: receive(device, static_cast<FrameType>(input.take()), input.take_block()); break;
       case 4:
-        say(device, Hello{1, static_cast<std::uint32_t>(1 + input.below(2)), facts(input)});
+        say(device, Hello{1, static_cast<std::uint32_t>(1 + input.below(2)), facts(input), {}});
         break;
       case 5: say(device, open(input)); break;
       case 6: say(device, Accept{session(input), Nonce{std::byte{9}}}); break;
@@ -151,6 +151,13 @@ class World {
     return all.empty() || input.below(8) == 0 ? input.take() : all[input.below(all.size())]->id;
   }
 
+  /// That of the session, most often.
+  std::uint32_t epoch(std::uint64_t id, fuzz::Input& input) const {
+    const auto* found = broker_.find_session(id);
+    return found != nullptr && input.below(8) < 7 ? found->epoch
+                                                  : static_cast<std::uint32_t>(1 + input.below(3));
+  }
+
   void connect(std::size_t device, Hash key) {
     const ConnectionId id{++last_connection_};
     const Peer peer{device, {devices()[device], key, "203.0.113.5"}};
@@ -183,9 +190,10 @@ class World {
   void attach(std::size_t device, fuzz::Input& input) {
     const PeerFacts facts{devices()[device], input.below(8) == 0 ? Hash{} : key_of(device),
                           "203.0.113.5"};
-    auto outcome = broker_.on_attach(
-        facts, Attach{session(input), static_cast<std::uint32_t>(1 + input.below(8) / 7)}, now_);
+    const auto id = session(input);
+    auto outcome = broker_.on_attach(facts, Attach{id, epoch(id, input)}, now_);
     if (const auto* leg = std::get_if<Broker::Attached>(&outcome.leg)) {
+      FUZZ_REQUIRE(leg->epoch == broker_.find_session(leg->session)->epoch);
       FUZZ_REQUIRE(broker_.find_session(leg->session) != nullptr &&
                    leg->side == facts.identity.role);
       FUZZ_REQUIRE(facts.key_hash == key_of(device));
@@ -197,15 +205,17 @@ class World {
   }
   void leg_closed(fuzz::Input& input) {
     const auto id = session(input);
-    const auto epoch = static_cast<std::uint32_t>(1 + input.below(8) / 7);
-    run(broker_.on_leg_closed(id, epoch, input.flag() ? Role::master : Role::onsite, now_));
+    const auto of = epoch(id, input);
+    run(broker_.on_leg_closed(id, of, input.flag() ? Role::master : Role::onsite, now_));
   }
   void relay(fuzz::Input& input) {
+    constexpr CloseCode codes[] = {CloseCode::idle, CloseCode::network, CloseCode::protocol};
     const auto id = session(input);
+    const auto of = epoch(id, input);
     if (input.flag())
-      broker_.on_relay_bytes(id, input.take<std::uint64_t>(), input.take<std::uint64_t>());
+      broker_.on_relay_bytes(id, of, input.take<std::uint64_t>(), input.take<std::uint64_t>());
     else
-      run(broker_.on_relay_ended(id, CloseCode::idle, "idle", now_));
+      run(broker_.on_relay_ended(id, of, codes[input.below(3)], "it gave up", now_));
   }
   void administrate(std::size_t device, fuzz::Input& input) {
     switch (input.below(8)) {
@@ -222,7 +232,9 @@ class World {
         break;
       case 2:
         run(broker_.on_shutdown(now_));
-        FUZZ_REQUIRE(broker_.sessions().empty());
+        FUZZ_REQUIRE(relaying_.empty() && broker_.connections() == 0);
+        for (const auto* kept : broker_.sessions())
+          FUZZ_REQUIRE(kept->state == Session::State::interrupted);
         break;
       case 3: records_.broken = input.flag(); break;
       case 4: keys_.broken = input.flag(); break;
@@ -230,18 +242,29 @@ class World {
     }
   }
   void ask(std::size_t device, fuzz::Input& input) {
-    switch (input.below(4)) {
+    switch (input.below(8)) {
       case 0: say(device, List{1}); break;
       case 1: say(device, Ping{7}); break;
       case 2: say(device, InfoUpdate{facts(input)}); break;
       case 3: say(device, Renew{Bytes(1 + input.below(4))}); break;
+      case 4: say(device, Hello{1, 1, facts(input), {session(input), session(input)}}); break;
+      case 5: say(device, Interrupted{session(input), 2}); break;
+      default: resume(device, input); break;
     }
+  }
+
+  void resume(std::size_t device, fuzz::Input& input) {
+    const auto id = session(input);
+    const auto after = input.below(4) == 0 ? input.take<std::uint32_t>() : 1;
+    const auto asked = epoch(id, input) + after;
+    if (id != 0 && asked != 0) say(device, Resume{id, asked, Nonce{std::byte{7}}});
   }
 
   void run(Actions actions) {
     for (const auto& action : actions) {
       if (const auto* send = std::get_if<SendTo>(&action)) {
         FUZZ_REQUIRE(live_.contains(send->connection));
+        if (const auto* granted = std::get_if<Granted>(&send->message)) check(*granted);
         const auto frame = encode(send->message);
         FUZZ_REQUIRE(
             decode_control(static_cast<FrameType>(frame[0]), ByteView{frame}.subspan(header_bytes))
@@ -257,12 +280,24 @@ class World {
       }
     }
   }
+  /// Both ends get the same one; a later one is of a newer epoch and of the same tunnel.
+  void check(const Granted& granted) {
+    const auto grant = decode_grant(granted.grant);
+    FUZZ_REQUIRE(grant.has_value());
+    const auto [before, first] = grants_.try_emplace(grant->session, *grant);
+    if (first) return;
+    FUZZ_REQUIRE(grant->tunnel == before->second.tunnel && grant->allow == before->second.allow);
+    FUZZ_REQUIRE(grant->epoch >= before->second.epoch);
+    before->second = *grant;
+  }
   void check() const {
     FUZZ_REQUIRE(broker_.connections() <= live_.size());
     std::set<Name> busy;
     for (const auto* running : broker_.sessions()) {
       FUZZ_REQUIRE(busy.insert(running->onsite.name).second);  // an onsite is in one session
       FUZZ_REQUIRE(running->master.name != running->onsite.name);
+      FUZZ_REQUIRE(relaying_.contains(running->id) == (running->state == Session::State::running));
+      FUZZ_REQUIRE(!(running->master.asked && running->onsite.asked));  // a round that is whole
     }
     for (const auto id : relaying_)
       FUZZ_REQUIRE(broker_.find_session(id) != nullptr);  // a relay has its session
@@ -277,6 +312,7 @@ class World {
   std::uint64_t last_connection_ = 0;
   std::map<ConnectionId, Peer> live_;
   std::set<std::uint64_t> relaying_;
+  std::map<std::uint64_t, Grant> grants_;
 };
 
 }  // namespace

@@ -198,13 +198,15 @@ std::optional<Frame> FramePeer::receive() {
   }
 }
 
-ControlPeer::ControlPeer(std::uint16_t port, const Device& device, Cut cut)
+ControlPeer::ControlPeer(std::uint16_t port, const Device& device, Cut cut,
+                         std::vector<std::uint64_t> held)
     : FramePeer{port,
                 crypto::TlsContext::device(device.credentials(), device.ca, wire::alpn_control),
                 wire::Channel::control, cut} {
   send(wire::Hello{.info = {.software = "test",
                             .hostname = device.identity.name.str(),
-                            .lan = tunnel::Ipv4Prefix::parse("192.168.1.10/24")}});
+                            .lan = tunnel::Ipv4Prefix::parse("192.168.1.10/24")},
+                   .sessions = std::move(held)});
   tls().flush();
   (void)expect<wire::Welcome>();
 }

@@ -13,6 +13,7 @@
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 /// A scripted device for tests of the server: blocking, one thread for each, and able to cut what
 /// it sends into any segments. Everything throws PeerError when the other end does not do what the
@@ -140,7 +141,9 @@ class FramePeer {
 /// A control connection that has said Hello and was welcomed.
 class ControlPeer : public FramePeer {
  public:
-  ControlPeer(std::uint16_t port, const Device& device, Cut cut = Cut::as_written);
+  /// @param held  the sessions that it says it still has
+  ControlPeer(std::uint16_t port, const Device& device, Cut cut = Cut::as_written,
+              std::vector<std::uint64_t> held = {});
 };
 
 /// Redeems an enrolment code. @throws PeerError with the server's sentence when it refuses

@@ -19,20 +19,31 @@ std::filesystem::path new_folder() {
 ServerFixture::ServerFixture(rdv::Limits limits) : folder_{new_folder()} {
   std::signal(SIGPIPE, SIG_IGN);
   tunnel::log::set_level(tunnel::log::Level::error);
-  rdv::Config config;
-  config.listen = {{"127.0.0.1", 0}};
-  config.public_address = "127.0.0.1:443";
-  config.state_dir = folder_ / "state";
-  config.limits = limits;
-  rdv::init_state(config, tunnel::unix_now());
-  auto keys = rdv::load_keys(rdv::StatePaths{config.state_dir});
+  config_.listen = {{"127.0.0.1", 0}};
+  config_.public_address = "127.0.0.1:443";
+  config_.state_dir = folder_ / "state";
+  config_.limits = limits;
+  rdv::init_state(config_, tunnel::unix_now());
+  auto keys = rdv::load_keys(rdv::StatePaths{config_.state_dir});
   authority_.emplace(std::move(keys.authority));
-  server_ = std::make_unique<rdv::Server>(io_, config);
+  start();
+}
+
+void ServerFixture::start() {
+  server_ = std::make_unique<rdv::Server>(io_, config_);
   port_ = server_->port();
   asio::co_spawn(io_, server_->run(), [](const std::exception_ptr& error) {
     if (error) std::rethrow_exception(error);
   });
   thread_ = std::thread{[this] { io_.run(); }};
+}
+
+void ServerFixture::restart() {
+  stop();
+  server_.reset();
+  io_.restart();
+  config_.listen = {{"127.0.0.1", port_}};
+  start();
 }
 
 ServerFixture::~ServerFixture() {

@@ -35,11 +35,17 @@ class ServerFixture {
   /// Orderly; the server is gone when it returns.
   void stop();
 
+  /// Another server with the same state on the same port, as after an upgrade.
+  void restart();
+
   /// A good device connects, is welcomed and gets an answer: the server still serves.
   void serves_a_good_client();
 
  private:
+  void start();
+
   std::filesystem::path folder_;
+  rdv::Config config_;
   asio::io_context io_{1};
   std::optional<crypto::Authority> authority_;
   std::unique_ptr<rdv::Server> server_;

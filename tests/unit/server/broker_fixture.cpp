@@ -80,6 +80,17 @@ ConnectionId BrokerFixture::online(std::string_view device, const wire::Info& in
   return id;
 }
 
+ConnectionId BrokerFixture::back(std::string_view device, std::vector<std::uint64_t> held) {
+  const auto id = connect(device);
+  BOOST_REQUIRE(!closed(id));
+  send(id, wire::Hello{.info = info_of("192.168.1.10/24"), .sessions = std::move(held)});
+  return id;
+}
+
+wire::Resume BrokerFixture::resume_of(std::uint64_t session, std::uint32_t epoch, int nonce) {
+  return {.session = session, .epoch = epoch, .nonce = {static_cast<std::byte>(nonce)}};
+}
+
 void BrokerFixture::send(ConnectionId from, const wire::ControlMessage& message) {
   take(broker.on_message(from, message, now));
 }

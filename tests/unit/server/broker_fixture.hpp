@@ -70,6 +70,8 @@ struct BrokerFixture {
   // --- events; each keeps what the broker answered in `actions` ---
   ConnectionId connect(std::string_view device);  ///< TLS only
   ConnectionId online(std::string_view device, const wire::Info& info = info_of("192.168.1.10/24"));
+  /// It comes back and names the sessions it still holds.
+  ConnectionId back(std::string_view device, std::vector<std::uint64_t> held);
   void send(ConnectionId from, const wire::ControlMessage& message);
   void lose(ConnectionId connection) { take(broker.on_disconnected(connection, "eof", now)); }
   void tick() { take(broker.on_tick(now)); }
@@ -83,6 +85,7 @@ struct BrokerFixture {
   std::uint64_t run(ConnectionId master, ConnectionId onsite, const wire::Open& open);
   std::string attach(std::string_view device, std::uint64_t session, std::uint32_t epoch = 1);
 
+  static wire::Resume resume_of(std::uint64_t session, std::uint32_t epoch, int nonce = 1);
   static wire::Info info_of(std::string_view lan);
   static wire::Open open_of(std::string_view onsite, std::uint32_t request = 1);
   static wire::Accept accept_of(std::uint64_t session);

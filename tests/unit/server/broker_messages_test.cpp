@@ -31,7 +31,9 @@ std::vector<wire::ControlMessage> all_messages(std::uint64_t session, std::uint3
           wire::Goodbye{},
           wire::Renew{},
           wire::Renewed{},
-          wire::Cancel{.request = request}};
+          wire::Cancel{.request = request},
+          wire::Interrupted{.session = session, .epoch = 2},
+          wire::Resume{.session = session, .epoch = 2}};
 }
 
 constexpr std::size_t message_count = std::variant_size_v<wire::ControlMessage>;
@@ -70,6 +72,14 @@ void running(Scene& scene) {
   ready(scene);
   scene.session = scene.run(scene.master, scene.onsite, BrokerFixture::open_of("rpi1100"));
 }
+void interrupted(Scene& scene) {
+  running(scene);
+  scene.send(scene.master, BrokerFixture::resume_of(scene.session, 2));
+}
+void granted_again(Scene& scene) {
+  interrupted(scene);
+  scene.send(scene.onsite, BrokerFixture::resume_of(scene.session, 2));
+}
 void ended(Scene& scene) {
   running(scene);
   scene.send(scene.master, wire::Close{.session = scene.session, .text = {}});
@@ -80,12 +90,12 @@ void gone(Scene& scene) {
   scene.lose(scene.master);
 }
 
-const std::vector<Setting> settings{greeting, ready,   master_waits, offered,
-                                    granted,  running, ended,        gone};
+const std::vector<Setting> settings{greeting, ready,       master_waits,  offered, granted,
+                                    running,  interrupted, granted_again, ended,   gone};
 
 /// Whatever happened, everybody can leave and nothing is left.
 void check_clean_end(Scene& scene) {
-  scene.run_until(scene.now.steady + 1h);
+  scene.run_until(scene.now.steady + 9h);  // the limit of a session whose legs are said to stand
   BOOST_TEST(scene.broker.sessions().empty());
   scene.take(scene.broker.on_shutdown(scene.now));
   BOOST_TEST(scene.broker.connections() == 0U);
@@ -101,6 +111,7 @@ bool is_for_servers_only(const wire::ControlMessage& message) {
          std::holds_alternative<wire::Refused>(message) ||
          std::holds_alternative<wire::Offer>(message) ||
          std::holds_alternative<wire::Granted>(message) ||
+         std::holds_alternative<wire::Interrupted>(message) ||
          std::holds_alternative<wire::Renewed>(message);
 }
 
