@@ -3,6 +3,7 @@
 #include "crypto/openssl.hpp"
 
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
@@ -20,6 +21,22 @@ Hash sha256(ByteView bytes) {
   Hash hash{};
   ::SHA256(raw(bytes), bytes.size(), reinterpret_cast<unsigned char*>(hash.data()));
   return hash;
+}
+
+std::array<std::byte, 16> md5(ByteView bytes) {
+  std::array<std::byte, 16> hash{};
+  std::size_t length = 0;
+  if (::EVP_Q_digest(nullptr, "MD5", nullptr, raw(bytes), bytes.size(),
+                     reinterpret_cast<unsigned char*>(hash.data()), &length) != 1)
+    throw CryptoError{"compute MD5"};
+  return hash;
+}
+
+std::string base64(ByteView bytes) {
+  std::string text((bytes.size() + 2) / 3 * 4, '\0');  // and the 0 that ends it
+  ::EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), raw(bytes),
+                    static_cast<int>(bytes.size()));
+  return text;
 }
 
 Hash hmac_sha256(ByteView key, ByteView bytes) {

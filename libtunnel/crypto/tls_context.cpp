@@ -322,6 +322,47 @@ Result<TlsPeer> tls_peer(SSL* ssl) {
   return TlsPeer{*identity, key_hash(certificate), static_cast<UnixSeconds>(::timegm(&expires))};
 }
 
+namespace {
+
+/// One part of a name, as text.
+std::string part_of(X509_NAME* name, int nid) {
+  const int at = ::X509_NAME_get_index_by_NID(name, nid, -1);
+  if (at < 0) return {};
+  unsigned char* text = nullptr;
+  const int length =
+      ::ASN1_STRING_to_UTF8(&text, ::X509_NAME_ENTRY_get_data(::X509_NAME_get_entry(name, at)));
+  if (length < 0) return {};
+  std::string part{reinterpret_cast<char*>(text), static_cast<std::size_t>(length)};
+  ::OPENSSL_free(text);
+  return part;
+}
+
+bool blames_the_issuer(long verdict) {
+  return verdict == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
+         verdict == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT ||
+         verdict == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN ||
+         verdict == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT ||
+         verdict == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE ||
+         verdict == X509_V_ERR_CERT_SIGNATURE_FAILURE || verdict == X509_V_ERR_CERT_UNTRUSTED;
+}
+
+}  // namespace
+
+std::optional<OtherIssuer> other_issuer(SSL* ssl) {
+  constexpr std::size_t name_bytes_max = 100;
+  auto* chain = ::SSL_get_peer_cert_chain(ssl);
+  if (!blames_the_issuer(::SSL_get_verify_result(ssl)) || sk_X509_num(chain) < 1)
+    return std::nullopt;
+  auto* leaf = sk_X509_value(chain, 0);
+  auto* issuer = ::X509_get_issuer_name(leaf);
+  const auto organisation = part_of(issuer, NID_organizationName);
+  auto name = part_of(issuer, NID_commonName);
+  if (name.empty()) name = organisation;
+  if (!organisation.empty() && organisation != name) name += " (" + organisation + ")";
+  if (name.empty()) name = "nobody";
+  return OtherIssuer{wire::to_plain_text(name, name_bytes_max), has_uri(leaf, server_uri)};
+}
+
 Hash exporter_key(SSL* ssl) {
   Hash key{};
   if (::SSL_export_keying_material(ssl, reinterpret_cast<unsigned char*>(key.data()), key.size(),

@@ -73,6 +73,13 @@ struct TlsPeer {
   UnixSeconds certificate_expires = 0;
 };
 Result<TlsPeer> tls_peer(SSL* ssl);
+/// Whose CA signed what a server showed, when that was why its certificate was not accepted.
+struct OtherIssuer {
+  std::string name;            ///< organisation and common name, plain text, at most 100 bytes
+  bool is_rdv_server = false;  ///< it is one of ours, but of another installation
+};
+/// After a handshake failed, at the client. @return nothing when it failed for another reason
+std::optional<OtherIssuer> other_issuer(SSL* ssl);
 /// RFC 8446 exporter, 32 bytes, label "EXPORTER-rdv-confirm": equal at both ends of one TLS session
 /// and nowhere else.
 Hash exporter_key(SSL* ssl);
