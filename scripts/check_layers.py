@@ -25,7 +25,8 @@ MAY_INCLUDE = {
     "libtunnel/bus": {"base", "io/asio.hpp"},
     "rdv-server": {"base", "wire", "core", "crypto", "io", "bus", "dbus"},
     "tundev": {"base", "io/asio.hpp"},
-    "tundev/agent": {"base", "wire", "core", "crypto", "io", "bus", "dbus", "tundev"},
+    "tundev/dial": {"base", "crypto", "tundev"},
+    "tundev/agent": {"base", "wire", "core", "crypto", "io", "bus", "dbus", "tundev", "tundev/dial"},
     "tundev/netd": {"base", "net", "bus", "dbus", "tundev", "io/asio.hpp", "io/stop_signal.hpp"},
     "tundev/cli": {"base", "wire", "dbus", "tundev"},
 }
@@ -50,7 +51,7 @@ CONFINED = {
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 LAYERS = {"base", "wire", "core", "crypto", "io", "net", "bus"}
-LOCAL = {"agent": "tundev/agent", "netd": "tundev/netd", "cli": "tundev/cli", "rdv-server": "rdv-server"}
+LOCAL = {"agent": "tundev/agent", "dial": "tundev/dial", "netd": "tundev/netd", "cli": "tundev/cli", "rdv-server": "rdv-server"}
 
 
 def folder_of(path: Path) -> str:

@@ -1,6 +1,7 @@
 #include "config.hpp"
 
 #include "base/ipv4.hpp"
+#include "proxy_url.hpp"
 
 #include <fmt/format.h>
 #include <net/if.h>
@@ -17,8 +18,14 @@ namespace device {
 namespace {
 
 constexpr std::size_t file_bytes_max = 64 * 1024;
-constexpr std::size_t exclude_max = 32;      // globs in [master] exclude
+constexpr std::size_t list_max = 32;
+constexpr std::size_t servers_max = 8;
 constexpr std::size_t name_bytes_max = 253;  // a host name, RFC 1035 section 2.3.4
+
+bool has_control_characters(std::string_view text) {
+  return std::any_of(text.begin(), text.end(),
+                     [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
 
 /// One table of the file and how to complain about what stands in it.
 class Section {
@@ -46,9 +53,7 @@ class Section {
     const auto* value = node->as_string();
     if (value == nullptr) refuse(*node, key, "must be a text in quotes");
     if (value->get().size() > PATH_MAX) refuse(*node, key, "is too long");
-    if (std::any_of(value->get().begin(), value->get().end(),
-                    [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
-      refuse(*node, key, "holds a control character");
+    if (has_control_characters(value->get())) refuse(*node, key, "holds a control character");
     return value->get();
   }
 
@@ -73,15 +78,20 @@ class Section {
     if (node == nullptr) return;
     const auto* list = node->as_array();
     if (list == nullptr) refuse(*node, key, "must be a list of texts");
-    if (list->size() > exclude_max)
-      refuse(*node, key, fmt::format("more than {} entries", exclude_max));
+    if (list->size() > list_max) refuse(*node, key, fmt::format("more than {} entries", list_max));
     out.clear();
     for (const auto& item : *list) {
       const auto* value = item.as_string();
       if (value == nullptr) refuse(item, key, "must be a list of texts");
+      if (has_control_characters(value->get())) refuse(item, key, "holds a control character");
       if (const std::string why = problem(value->get()); !why.empty()) refuse(item, key, why);
       out.push_back(value->get());
     }
+  }
+
+  bool is_list(std::string_view key) const {
+    const auto* node = table_.get(key);
+    return node != nullptr && node->is_array();
   }
 
   Section section(std::string_view key) const {
@@ -144,6 +154,44 @@ std::string server_problem(const std::string& address) {
   return host.find_first_of(" /@\"") == std::string::npos ? "" : wanted;
 }
 
+std::string proxy_problem(const std::string& url) {
+  std::string problem;
+  if (!url.empty() && url != "direct") (void)ProxyUrl::parse(url, problem);
+  return problem;
+}
+
+std::string login_problem(const std::string& text) {
+  const bool good = text.size() <= ProxyUrl::login_bytes_max;
+  return good ? std::string{} : fmt::format("longer than {} bytes", ProxyUrl::login_bytes_max);
+}
+
+std::string host_problem(const std::string& host) {
+  const bool good = !host.empty() && host.size() <= name_bytes_max &&
+                    host.find_first_of(" ,@\"") == std::string::npos;
+  return good ? "" : "must be a name, an address or a prefix, e.g. \"10.0.0.0/8\"";
+}
+
+/// One server, or a list of them; kept as one text.
+void read_servers(const Section& in, std::string& out) {
+  in.only({"address"});
+  if (!in.is_list("address")) return in.text("address", out, server_problem);
+  std::vector<std::string> servers;
+  in.texts("address", servers, [&](const std::string& server) {
+    if (servers.size() >= servers_max) return fmt::format("more than {} servers", servers_max);
+    return server.empty() ? std::string{"a server is missing"} : server_problem(server);
+  });
+  out = fmt::format("{}", fmt::join(servers, ", "));
+}
+
+void read_proxy(const Section& in, Config::Proxy& out) {
+  in.only({"url", "user", "password", "password_file", "no_proxy"});
+  in.text("url", out.url, proxy_problem);
+  in.text("user", out.user, login_problem);
+  in.text("password", out.password, login_problem);
+  in.path("password_file", out.password_file);
+  in.texts("no_proxy", out.no_proxy, host_problem);
+}
+
 void read_log(const Section& in, Config::Log& out) {
   using tunnel::log::Level;
   in.only({"level"});
@@ -160,15 +208,15 @@ void read_log(const Section& in, Config::Log& out) {
 
 Config read(const Section& file) {
   Config config;
-  file.only({"state_dir", "runtime_dir", "resolv_conf", "log", "server", "onsite", "master"});
+  file.only(
+      {"state_dir", "runtime_dir", "resolv_conf", "log", "server", "proxy", "onsite", "master"});
   file.path("state_dir", config.state_dir);
   file.path("runtime_dir", config.runtime_dir);
   file.path("resolv_conf", config.resolv_conf);
   read_log(file.section("log"), config.log);
 
-  const auto server = file.section("server");
-  server.only({"address"});
-  server.text("address", config.server.address, server_problem);
+  read_servers(file.section("server"), config.server.address);
+  read_proxy(file.section("proxy"), config.proxy);
 
   const auto onsite = file.section("onsite");
   onsite.only({"interface"});

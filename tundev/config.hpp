@@ -22,7 +22,16 @@ struct Config {
     tunnel::log::Level level = tunnel::log::Level::info;
   };
   struct Server {
-    std::string address;  ///< host:port, IPv6 in brackets; "": the one we were enrolled with
+    /// host:port, IPv6 in brackets; several with ", " between them, the preferred one first; "":
+    /// the one we were enrolled with.
+    std::string address;
+  };
+  /// An HTTP proxy on the way to the server; the agent's.
+  struct Proxy {
+    std::string url;  ///< ProxyUrl, "direct", or "": as the environment says
+    std::string user, password;
+    std::filesystem::path password_file;
+    std::vector<std::string> no_proxy;  ///< hosts that are reached without it
   };
   struct Onsite {
     std::string interface;  ///< the customer's LAN port; "": the interface of the default route
@@ -39,6 +48,7 @@ struct Config {
   std::filesystem::path resolv_conf = "/etc/resolv.conf";  ///< where the uplink's DNS servers stand
   Log log;
   Server server;
+  Proxy proxy;
   Onsite onsite;
   Master master;
 };

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <unistd.h>
 #include <utility>
 
@@ -32,6 +33,8 @@ constexpr auto renew_again_after = 1h;
 Agent::Agent(asio::io_context& io, tunnel::bus::AsioBus& bus, Config config, Events events)
     : executor_{io.get_executor()},
       config_{std::move(config)},
+      proxies_{
+          ProxyChoice::from(config_.proxy, [](const char* name) { return std::getenv(name); })},
       events_{std::move(events)},
       store_{config_.state_dir},
       identity_{store_.load()},
@@ -78,7 +81,7 @@ Task<> Agent::serve_identity() {
     const auto& server =
         config_.server.address.empty() ? identity_->server : config_.server.address;
     uplink_.emplace(
-        executor_, *control_, *identity_, server,
+        executor_, *control_, *identity_, Dialler{server, proxies_},
         Uplink::Events{.actions = [this](core::ControlActions a) { apply(std::move(a)); },
                        .status_changed = [this] { events_.facts_changed(); },
                        .info = [this] { return info(); }});
@@ -112,7 +115,7 @@ Task<> Agent::serve_sessions() {
 Task<tunnel::io::LegEnd> Agent::run_runner(const core::StartSession& start) {
   SessionRunner::Plan plan{.start = start,
                            .role = identity_->self.role,
-                           .server = uplink_->server_address(),
+                           .way = uplink_->way(),
                            .interface = config_.onsite.interface,
                            .clock_offset = uplink_->clock_offset(),
                            .check_dates = uplink_->clock_is_good(),
@@ -164,7 +167,8 @@ Task<> Agent::serve_enrolments() {
 }
 
 Task<> Agent::enrol_one(PendingEnrolment pending) {
-  auto outcome = co_await device::enrol(pending.code, config_.server.address, own_hostname());
+  auto outcome =
+      co_await device::enrol(pending.code, config_.server.address, proxies_, own_hostname());
   enrolling_ = false;
   if (const auto* failure = std::get_if<EnrolFailure>(&outcome)) {
     log::warn("enrolment failed", {log::reason(failure->text)});

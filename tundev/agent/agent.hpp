@@ -62,6 +62,7 @@ class Agent {
   static constexpr auto facts_timeout = std::chrono::seconds{2};
 
   /// @throws IdentityError when what is on disk cannot be used
+  /// @throws ConfigError when the proxy that is configured, or in the environment, is none
   Agent(asio::io_context& io, tunnel::bus::AsioBus& bus, Config config, Events events);
   ~Agent();
 
@@ -146,6 +147,7 @@ class Agent {
 
   asio::any_io_executor executor_;
   Config config_;
+  ProxyChoice proxies_;
   Events events_;
   IdentityStore store_;
   std::optional<Identity> identity_;

@@ -126,7 +126,7 @@ void Agent::on(const core::SessionOffered& action) {
 void Agent::begin_leg() {
   early_leg_.reset();
   if (uplink_ && uplink_->is_online())
-    early_leg_.emplace(*identity_, uplink_->server_address(), uplink_->clock_is_good(), executor_);
+    early_leg_.emplace(*identity_, uplink_->way(), uplink_->clock_is_good(), executor_);
 }
 
 void Agent::on(const core::SessionWaits& action) {

@@ -12,7 +12,6 @@ using tunnel::core::Keepalive;
 
 Task<std::string> ControlLink::handshake() {
   tunnel::io::error_code ec;
-  server_ = tls_.socket().remote_endpoint(ec);
   tls_.socket().set_option(asio::ip::tcp::no_delay{true}, ec);
   const auto first = co_await (tls_.handshake() || sleep_for(wire::authenticated_timeout));
   if (first.index() == 1) {

@@ -45,7 +45,7 @@ class ControlLink {
   bool failed_for_dates() const;
   /// Whether the server's certificate is valid at `now`.
   bool server_is_valid_at(tunnel::UnixSeconds now) const;
-  asio::ip::tcp::endpoint server() const { return server_; }
+  SSL* ssl() const { return tls_.ssl(); }
 
  private:
   Task<> read();
@@ -60,7 +60,6 @@ class ControlLink {
   tunnel::io::TlsSocket tls_;
   OnMessage on_message_;
   Wakeup outbox_wakeup_, watch_wakeup_;
-  asio::ip::tcp::endpoint server_;
   wire::FrameReader reader_{wire::Channel::control};
   std::deque<tunnel::Bytes> outbox_;
   std::optional<tunnel::core::Keepalive> keepalive_;

@@ -1,6 +1,5 @@
 #include "agent/early_leg.hpp"
 
-#include "agent/dial.hpp"
 #include "wire/limits.hpp"
 
 #include <utility>
@@ -22,10 +21,10 @@ struct EarlyLeg::State {
   bool is_wanted = true;  ///< somebody will take it
 };
 
-EarlyLeg::EarlyLeg(const Identity& identity, asio::ip::tcp::endpoint server, bool check_dates,
+EarlyLeg::EarlyLeg(const Identity& identity, Way way, bool check_dates,
                    const asio::any_io_executor& executor)
     : state_{std::make_shared<State>(identity, check_dates, executor)} {
-  asio::co_spawn(executor, make(state_, server), asio::detached);
+  asio::co_spawn(executor, make(state_, std::move(way)), asio::detached);
 }
 
 EarlyLeg::~EarlyLeg() {
@@ -34,9 +33,9 @@ EarlyLeg::~EarlyLeg() {
   if (state_->tls) state_->tls->close();
 }
 
-Task<> EarlyLeg::make(std::shared_ptr<State> state, asio::ip::tcp::endpoint server) {
+Task<> EarlyLeg::make(std::shared_ptr<State> state, Way way) {
   using namespace asio::experimental::awaitable_operators;
-  auto dialled = co_await dial(server);
+  auto dialled = co_await dial(std::move(way));
   auto* connected = std::get_if<tcp::socket>(&dialled);
   if (connected != nullptr && state->is_wanted) {
     tunnel::io::TlsSocket tls{std::move(*connected), state->context};

@@ -1,4 +1,5 @@
 #pragma once
+#include "agent/dial.hpp"
 #include "agent/identity.hpp"
 #include "agent/wakeup.hpp"
 #include "io/tls_socket.hpp"
@@ -17,8 +18,8 @@ class EarlyLeg {
   /// that nobody should rely on it any more.
   static constexpr auto lifetime = std::chrono::seconds{5};
 
-  /// Begins at once. @param server  where the control connection goes
-  EarlyLeg(const Identity& identity, asio::ip::tcp::endpoint server, bool check_dates,
+  /// Begins at once. @param way  the control connection's
+  EarlyLeg(const Identity& identity, Way way, bool check_dates,
            const asio::any_io_executor& executor);
   EarlyLeg(EarlyLeg&&) = default;
   EarlyLeg& operator=(EarlyLeg&&) = default;
@@ -29,7 +30,7 @@ class EarlyLeg {
 
  private:
   struct State;
-  static Task<> make(std::shared_ptr<State> state, asio::ip::tcp::endpoint server);
+  static Task<> make(std::shared_ptr<State> state, Way way);
 
   std::shared_ptr<State> state_;
 };

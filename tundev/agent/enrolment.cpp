@@ -1,6 +1,7 @@
 #include "agent/enrolment.hpp"
 
 #include "agent/dial.hpp"
+#include "agent/interception.hpp"
 #include "agent/wakeup.hpp"
 #include "io/tls_socket.hpp"
 #include "wire/enrolment_code.hpp"
@@ -29,11 +30,15 @@ EnrolFailure unusable(const std::string& why) {
 
 /// What a TLS handshake that failed means for the person with the code.
 EnrolFailure handshake_failure(const std::string& server, TlsSocket& tls) {
+  const auto& why = tls.failure();
+  const auto other = crypto::other_issuer(tls.ssl());
+  if (auto intercepted = why_not_our_server(tls.ssl(), why, server);
+      !intercepted.empty() && !(other && other->is_rdv_server))
+    return {"NotConnected", std::move(intercepted)};
   if (::SSL_get_verify_result(tls.ssl()) != X509_V_OK)
     return {"Denied", fmt::format("{} is not the server that this code was made for: its "
                                   "certificate authority is another one",
                                   server)};
-  const auto& why = tls.failure();
   return unreachable(server, why.empty() ? "it closed the connection" : why);
 }
 
@@ -82,12 +87,14 @@ Task<std::variant<wire::EnrollMessage, EnrolFailure>> read_answer(TlsSocket& tls
   }
 }
 
-Task<Outcome> converse(wire::EnrolmentCode code, std::string server, std::string hostname) {
-  auto dialled = co_await dial(server);
-  if (const auto* failure = std::get_if<DialFailure>(&dialled))
-    co_return unreachable(server, failure->why);
+Task<Outcome> converse(wire::EnrolmentCode code, Dialler dialler, std::string hostname) {
+  auto outcome = co_await dialler.dial();
+  if (const auto* failure = std::get_if<DialFailure>(&outcome))
+    co_return unreachable(dialler.servers(), failure->why);
+  auto dialled = std::get<Dialled>(std::move(outcome));
+  const auto server = dialled.way.server.str();
   const auto context = crypto::TlsContext::enrolling(code.ca_fingerprint);
-  TlsSocket tls{std::move(std::get<tcp::socket>(dialled)), context};
+  TlsSocket tls{std::move(dialled.socket), context};
   if (const auto ec = co_await tls.handshake(); ec) co_return handshake_failure(server, tls);
 
   auto key = crypto::Key::generate();
@@ -111,7 +118,8 @@ Task<Outcome> converse(wire::EnrolmentCode code, std::string server, std::string
 
 }  // namespace
 
-Task<Outcome> enrol(std::string text, std::string server_override, std::string hostname) {
+Task<Outcome> enrol(std::string text, std::string server_override, ProxyChoice proxies,
+                    std::string hostname) {
   using namespace asio::experimental::awaitable_operators;
   const auto code = wire::EnrolmentCode::parse(text);
   if (!code)
@@ -120,7 +128,9 @@ Task<Outcome> enrol(std::string text, std::string server_override, std::string h
         "the code is mistyped or incomplete: compare it with what rdvctl printed"};
   const auto server = server_override.empty() ? code->server : server_override;
   // Asio makes one flat variant of ours and the timer's: <Identity, EnrolFailure, monostate>.
-  auto first = co_await (converse(*code, server, std::move(hostname)) || sleep_for(enrol_timeout));
+  auto first =
+      co_await (converse(*code, Dialler{server, std::move(proxies)}, std::move(hostname)) ||
+                sleep_for(enrol_timeout));
   if (auto* identity = std::get_if<Identity>(&first)) co_return std::move(*identity);
   if (auto* failure = std::get_if<EnrolFailure>(&first)) co_return std::move(*failure);
   co_return unreachable(server, "it did not answer in time");

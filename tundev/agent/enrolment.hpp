@@ -1,5 +1,6 @@
 #pragma once
 #include "agent/identity.hpp"
+#include "dial/proxy.hpp"
 #include "io/asio.hpp"
 
 #include <string>
@@ -17,11 +18,12 @@ struct EnrolFailure {
 };
 
 /// Proves `code` to the server it names, with a key made here, and checks what comes back against
-/// the code and the key. Nothing is stored. Ends within enrol_timeout and the resolver's own.
+/// the code and the key. Nothing is stored. Ends within enrol_timeout.
 ///
-/// @param server_override  "" or host:port to dial instead of the code's
+/// @param server_override  "" or the servers to dial instead of the code's
+/// @param proxies          on the way to it
 Task<std::variant<Identity, EnrolFailure>> enrol(std::string code, std::string server_override,
-                                                 std::string hostname);
+                                                 ProxyChoice proxies, std::string hostname);
 
 inline constexpr auto enrol_timeout = std::chrono::seconds{20};
 

@@ -82,6 +82,8 @@ int run(const std::string& config_path, std::optional<log::Level> level) {
         failed, fmt::format("cannot be {} on the system bus: {}", device_bus_name, error.what()),
         "see whether dbus-daemon runs, its policy org.rdv.Device1.conf is installed and no other "
         "tundev-agent runs");
+  } catch (const ConfigError& error) {
+    return complain(failed, error.what(), "correct it and start me again");
   } catch (const IdentityError& error) {
     return complain(
         failed, error.what(),

@@ -76,7 +76,7 @@ Task<bool> SessionRunner::connect() {
       co_return true;
     }
   }
-  auto dialled = co_await dial(plan_.server);
+  auto dialled = co_await dial(plan_.way);
   if (const auto* failure = std::get_if<DialFailure>(&dialled)) {
     give_up(CloseCode::network, "cannot reach the RDV server: " + failure->why);
     co_return false;
@@ -101,8 +101,8 @@ Task<> SessionRunner::make_leg() {
 Task<> SessionRunner::make_network() {
   network_asked_ = true;
   auto deny = plan_.start.grant.deny;
-  if (const auto server = plan_.server.address(); server.is_v4())
-    deny.push_back({server.to_v4().to_uint()});
+  if (const auto server = plan_.way.server_address(); server && server->is_v4())
+    deny.push_back({server->to_v4().to_uint()});
   auto opened =
       co_await netd_.open_session(plan_.start.grant, plan_.role, plan_.interface, std::move(deny));
   if (const auto* failure = std::get_if<BusFailure>(&opened))

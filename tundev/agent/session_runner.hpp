@@ -19,7 +19,7 @@ class SessionRunner {
   struct Plan {
     tunnel::core::StartSession start;
     wire::Role role = wire::Role::onsite;    ///< ours
-    asio::ip::tcp::endpoint server;          ///< where the control connection goes
+    Way way;                                 ///< the control connection's
     std::string interface;                   ///< onsite: the customer's LAN port
     tunnel::Clock::duration clock_offset{};  ///< the server's time less ours
     bool check_dates = true;                 ///< false: our clock is wrong

@@ -1,6 +1,6 @@
 #include "agent/uplink.hpp"
 
-#include "agent/dial.hpp"
+#include "agent/interception.hpp"
 #include "base/log.hpp"
 #include "crypto/hash.hpp"
 
@@ -24,15 +24,15 @@ constexpr auto retry_pause = 1s;
 }  // namespace
 
 Uplink::Uplink(asio::any_io_executor executor, core::DeviceControl& control,
-               const Identity& identity, std::string server, Events events)
+               const Identity& identity, Dialler dialler, Events events)
     : executor_{executor},
       control_{control},
       identity_{identity},
-      server_{std::move(server)},
+      dialler_{std::move(dialler)},
       events_{std::move(events)},
       retry_{executor},
       clock_is_wrong_{clock_is_impossible()},
-      status_{fmt::format("connecting to {}", server_)} {}
+      status_{fmt::format("connecting to {}", server())} {}
 
 /// Before our own certificate was made: a machine without a battery clock.
 bool Uplink::clock_is_impossible() const {
@@ -48,7 +48,7 @@ Task<> Uplink::run() {
     if (std::exchange(retry_without_dates_, false)) continue;
     const auto delay = reconnect_.next(Clock::now(), tunnel::crypto::random_u64());
     log::info("not connected to the server",
-              {log::peer(server_), log::reason(why),
+              {log::peer(server()), log::reason(why),
                log::seconds(std::chrono::ceil<std::chrono::seconds>(delay).count())});
     co_await retry_.wait_until(Clock::now() + delay);
   }
@@ -57,23 +57,28 @@ Task<> Uplink::run() {
 
 Task<std::string> Uplink::connect_once() {
   goodbye_.clear();
-  if (status_.empty()) say(fmt::format("connecting to {}", server_));
-  auto dialled = co_await dial(server_);
-  if (const auto* failure = std::get_if<DialFailure>(&dialled)) {
-    say(fmt::format("cannot reach {}: {}", server_, failure->why));
+  if (status_.empty()) say(fmt::format("connecting to {}", server()));
+  auto outcome = co_await dialler_.dial();
+  if (const auto* failure = std::get_if<DialFailure>(&outcome)) {
+    say(fmt::format("cannot reach {}: {}", server(), failure->why));
     co_return failure->why;
   }
   if (stopping_) co_return "";
+  auto dialled = std::get<Dialled>(std::move(outcome));
+  way_ = std::move(dialled.way);
   const auto context = crypto::TlsContext::device(identity_.credentials(), identity_.ca,
                                                   wire::alpn_control, !clock_is_wrong_);
-  link_.emplace(std::move(std::get<asio::ip::tcp::socket>(dialled)), context,
-                [this](const wire::ControlMessage& message) {
-                  events_.actions(control_.on_message(message, Clock::now()));
-                });
+  link_.emplace(std::move(dialled.socket), context, [this](const wire::ControlMessage& message) {
+    events_.actions(control_.on_message(message, Clock::now()));
+  });
   auto why = co_await link_->handshake();
   if (!why.empty()) {
     if (link_->failed_for_dates() && !clock_is_wrong_)
       clock_is_wrong_ = retry_without_dates_ = true;
+    else
+      dialler_.on_failed(way_);
+    if (auto other = why_not_our_server(link_->ssl(), why, way_.server.str()); !other.empty())
+      why = std::move(other);
   } else {
     events_.actions(control_.on_connected(events_.info()));
     why = co_await link_->run();
@@ -81,7 +86,7 @@ Task<std::string> Uplink::connect_once() {
     events_.actions(control_.on_disconnected(Clock::now()));
   }
   link_.reset();
-  say(fmt::format("not connected to {}: {}", server_, goodbye_.empty() ? why : goodbye_));
+  say(fmt::format("not connected to {}: {}", server(), goodbye_.empty() ? why : goodbye_));
   co_return why;
 }
 
@@ -115,10 +120,12 @@ void Uplink::on_online(const wire::Welcome& welcome) {
     clock_is_wrong_ = false;
   }
   online_ = true;
+  dialler_.on_good(way_);
   reconnect_.on_online(Clock::now());
   link_->on_online(std::chrono::seconds{welcome.ping_after_seconds});
-  log::info("connected to the server", {log::peer(server_), log::address(welcome.public_address)});
-  say(fmt::format("connected to {} since {:%Y-%m-%d %H:%M} UTC", server_,
+  log::info("connected to the server",
+            {log::peer(way_.server.str()), log::address(welcome.public_address)});
+  say(fmt::format("connected to {} since {:%Y-%m-%d %H:%M} UTC", way_text(),
                   fmt::gmtime(static_cast<time_t>(welcome.server_time))));
 }
 
@@ -130,8 +137,10 @@ void Uplink::on_goodbye(const wire::Goodbye& goodbye) {
   drop(goodbye_);
 }
 
-asio::ip::tcp::endpoint Uplink::server_address() const {
-  return link_ ? link_->server() : asio::ip::tcp::endpoint{};
+std::string Uplink::way_text() const {
+  const auto server = way_.server.str();
+  if (!way_.proxy) return server;
+  return fmt::format("{} through the proxy {}", server, way_.proxy->at().str());
 }
 
 void Uplink::say(std::string status) {

@@ -1,5 +1,6 @@
 #pragma once
 #include "agent/control_link.hpp"
+#include "agent/dial.hpp"
 #include "agent/identity.hpp"
 #include "core/device_control.hpp"
 #include "core/reconnect.hpp"
@@ -21,9 +22,8 @@ class Uplink {
     std::function<wire::Info()> info;  ///< what we tell of ourselves, now
   };
 
-  /// @param server  host:port
   Uplink(asio::any_io_executor executor, tunnel::core::DeviceControl& control,
-         const Identity& identity, std::string server, Events events);
+         const Identity& identity, Dialler dialler, Events events);
 
   /// Runs until stop().
   Task<> run();
@@ -38,9 +38,10 @@ class Uplink {
   void on_goodbye(const wire::Goodbye& goodbye);
   void drop(std::string why);
 
-  const std::string& server() const { return server_; }
-  /// Where the connection goes that we have now.
-  asio::ip::tcp::endpoint server_address() const;
+  /// As configured: one, or several with ", " between them.
+  const std::string& server() const { return dialler_.servers(); }
+  /// How the connection goes that we have now, or had last: a session's legs go the same.
+  const Way& way() const { return way_; }
   bool is_online() const { return online_; }
   /// One sentence for a person.
   const std::string& status() const { return status_; }
@@ -52,12 +53,14 @@ class Uplink {
  private:
   Task<std::string> connect_once();
   void say(std::string status);
+  std::string way_text() const;
   bool clock_is_impossible() const;
 
   asio::any_io_executor executor_;
   tunnel::core::DeviceControl& control_;
   const Identity& identity_;
-  std::string server_;
+  Dialler dialler_;
+  Way way_;
   Events events_;
   tunnel::core::Reconnect reconnect_;
   Wakeup retry_;

@@ -46,7 +46,7 @@ struct Pair {
         uplink{io.get_executor(),
                control,
                identity,
-               "127.0.0.1:" + std::to_string(acceptor.local_endpoint().port()),
+               Dialler{"127.0.0.1:" + std::to_string(acceptor.local_endpoint().port()), {}},
                {.actions = [this](core::ControlActions actions) { apply(actions); },
                 .status_changed = [this] { statuses.push_back(uplink.status()); },
                 .info = [] { return wire::Info{.hostname = "boiler"}; }}} {
@@ -202,6 +202,8 @@ BOOST_AUTO_TEST_CASE(a_server_of_another_authority_is_never_spoken_to) {
   BOOST_TEST(pair.run_until([&] { return pair.failed_handshakes > 0; }, 5s));
   BOOST_TEST(!pair.uplink.is_online());
   BOOST_TEST(pair.heard.empty());
+  BOOST_TEST(pair.run_until(
+      [&] { return pair.uplink.status().find("another RDV server") != std::string::npos; }, 5s));
 }
 
 BOOST_AUTO_TEST_CASE(a_device_with_a_clock_of_1970_comes_online_by_the_servers_time) {
