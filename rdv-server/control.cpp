@@ -214,4 +214,21 @@ Control::StatusView Control::status() {
           .memory_kb = resident_kb()};
 }
 
+std::string Control::trouble() {
+  // Any name will do: what counts is that the store is read.
+  static const auto nobody = *Name::parse("self-check");
+  try {
+    (void)parts_.store.find(nobody);
+    return {};
+  } catch (const StoreError& error) {
+    return error.what();
+  }
+}
+
+std::string Control::summary() const {
+  const auto& broker = parts_.broker;
+  return fmt::format("{} devices online, {} sessions", broker.registry().size(),
+                     broker.sessions().size());
+}
+
 }  // namespace rdv

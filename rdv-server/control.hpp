@@ -83,6 +83,10 @@ class Control {
   std::vector<Session> list_sessions() const;
   void close_session(const std::string& id, const std::string& reason);
   StatusView status();
+  /// What keeps the server from its work, as one sentence: the store cannot be read. "": nothing.
+  std::string trouble();
+  /// One sentence on how it does.
+  std::string summary() const;
 
  private:
   DeviceRecord record(const std::string& name);

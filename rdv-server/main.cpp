@@ -1,5 +1,6 @@
 #include "base/log.hpp"
 #include "bus/asio_bus.hpp"
+#include "bus/supervisor.hpp"
 #include "config.hpp"
 #include "control_dbus.hpp"
 #include "net/server.hpp"
@@ -71,10 +72,13 @@ void serve(const Arguments& arguments) {
   const auto bus = join_bus(io, server);
 
   bool bus_lost = false;
+  tunnel::bus::Supervisor supervisor{io,
+                                     {.trouble = [&] { return server.control().trouble(); },
+                                      .status = [&] { return server.control().summary(); }}};
   asio::signal_set signals{io, SIGTERM, SIGINT};
   const auto stop = [&](std::string_view why) {
     log::info("stopping", {log::reason(why)});
-    ::sd_notify(0, "STOPPING=1");
+    supervisor.stopping();
     server.stop();
   };
   signals.async_wait([&](const boost::system::error_code& ec, int number) {
@@ -89,7 +93,7 @@ void serve(const Arguments& arguments) {
     io.stop();
     if (error) std::rethrow_exception(error);
   });
-  ::sd_notify(0, "READY=1");
+  supervisor.ready();
   for (const auto& address : server.addresses())
     log::info("listening", {log::address(address)});
   try {

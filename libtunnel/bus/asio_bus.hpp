@@ -30,6 +30,8 @@ class AsioBus {
   AsioBus(AsioBus&&) = delete;
 
   sdbus::IConnection& connection() noexcept { return *connection_; }
+  /// False once the bus daemon is gone.
+  bool is_alive() const noexcept { return !gone_; }
   void on_lost(OnLost handler) { on_lost_ = std::move(handler); }
   /// Tells of every name that leaves the bus: the way to notice that a client died.
   void on_name_gone(OnNameGone handler);

@@ -112,11 +112,19 @@ class Background:
         except OSError:
             return ""
 
-    def start(self, argv: list[str], env: dict[str, str] | None = None) -> int:
+    def start(
+        self, argv: list[str], env: dict[str, str] | None = None, pass_fds: tuple[int, ...] = ()
+    ) -> int:
         """Starts it; the log grows over restarts. The caller waits for what tells that it is ready."""
         with self.log_file.open("ab") as log:
             child = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, start_new_session=True
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=env,
+                start_new_session=True,
+                pass_fds=pass_fds,
             )
         stat = stat_of(child.pid)
         self.pid_file.write_text(f"{child.pid} {stat[1] if stat else 0}\n")

@@ -1,9 +1,9 @@
 #include "agent/device_dbus.hpp"
 #include "base/log.hpp"
+#include "bus/supervisor.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
-#include <systemd/sd-daemon.h>
 
 #include <csignal>
 #include <cstdio>
@@ -29,6 +29,14 @@ int complain(int code, const std::string& what, const std::string& next) {
   return code;
 }
 
+/// One sentence for `systemctl status`.
+std::string status_of(const Agent& agent) {
+  auto text = agent.status();
+  for (const auto& session : agent.sessions())
+    text += fmt::format("; session with {}: {}", session.peer, session.state);
+  return text;
+}
+
 /// @return the exit code
 int serve(const Config& config) {
   asio::io_context io{1};
@@ -37,9 +45,13 @@ int serve(const Config& config) {
   bool bus_lost = false;
   std::exception_ptr trouble;
   tunnel::io::Timer give_up{io};
+  tunnel::bus::Supervisor supervisor{
+      io,
+      {.trouble = [&] { return bus.is_alive() ? "" : "the system bus is gone"; },
+       .status = [&] { return status_of(device.agent()); }}};
 
   const auto stop = [&] {
-    ::sd_notify(0, "STOPPING=1");
+    supervisor.stopping();
     device.agent().stop();
     give_up.expires_after(stop_timeout);
     give_up.async_wait([&io](tunnel::io::error_code ec) {
@@ -58,7 +70,7 @@ int serve(const Config& config) {
     trouble = thrown;
     io.stop();
   });
-  ::sd_notify(0, "READY=1");
+  supervisor.ready();
   log::info("tundev-agent runs");
   io.run();
   log::info("tundev-agent has stopped");

@@ -1,9 +1,9 @@
 #include "base/log.hpp"
+#include "bus/supervisor.hpp"
 #include "netd/netd_dbus.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
-#include <systemd/sd-daemon.h>
 
 #include <cstdio>
 #include <optional>
@@ -39,10 +39,13 @@ int serve(const Config& config) {
   });
   {
     NetdDbus netd{io, bus, config};
-    ::sd_notify(0, "READY=1");
+    tunnel::bus::Supervisor supervisor{io,
+                                       {.trouble = [&] { return netd.netd().trouble(); },
+                                        .status = [&] { return netd.netd().status(); }}};
+    supervisor.ready();
     log::info("tundev-netd runs");
     io.run();
-    ::sd_notify(0, "STOPPING=1");
+    supervisor.stopping();
   }  // everything is undone here
   log::info("tundev-netd has stopped");
   return bus_lost ? failed : 0;

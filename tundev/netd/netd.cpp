@@ -85,6 +85,23 @@ Netd::Interface Netd::interface() const {
   return {port_->port()->name, port_->port()->mac, port_->address().str(), true};
 }
 
+std::string Netd::trouble() noexcept try {
+  (void)netlink_.default_route();
+  return {};
+} catch (const std::exception& error) {
+  return error.what();
+}
+
+std::string Netd::status() const {
+  auto text = role_ == Role::none ? std::string{"no role yet"} : std::string{to_text(role_)};
+  if (role_ == Role::master)
+    text += !port_->port()    ? ", no laptop"
+            : !port_->ready() ? fmt::format(", DHCP on {} is not ready", port_->port()->name)
+                              : fmt::format(", laptop on {}", port_->port()->name);
+  if (session_) text += fmt::format(", session {}", tunnel::format_session_id(session_->id));
+  return text;
+}
+
 Netd::Opened Netd::open_session(std::uint64_t id, const SessionRequest& request,
                                 const std::string& owner) {
   SessionSetup setup;

@@ -62,6 +62,10 @@ class Netd {
   void set_role(const std::string& role);
   Interface interface() const;
   Uplink uplink() { return uplink_reader_.read(); }
+  /// What keeps netd from its work, as one sentence: the kernel does not answer. "": nothing.
+  std::string trouble() noexcept;
+  /// One sentence on how it does.
+  std::string status() const;
 
   /// @param owner  bus name of the caller; owner_gone() ends its session
   /// @throws RequestError InvalidArgument, WrongRole, Busy, NoInterface

@@ -19,6 +19,8 @@ class NetdDbus final : public sdbus::AdaptorInterfaces<org::rdv::Netd1_adaptor> 
   NetdDbus(tunnel::io::asio::io_context& io, tunnel::bus::AsioBus& bus, const Config& config);
   ~NetdDbus();
 
+  Netd& netd() { return netd_; }
+
  private:
   using Options = std::map<std::string, sdbus::Variant>;
 
