@@ -127,6 +127,7 @@ SessionActions DeviceSession::on_regranted(const wire::Granted& message, Clock::
 SessionActions DeviceSession::take(wire::Grant grant, const wire::Granted& message, State next,
                                    Clock::time_point now) {
   state_ = next;
+  request_number_ = 0;
   deadline_ = now + establish_timeout;
   ends_ = std::min(ends_, now + std::chrono::seconds{grant.seconds});
   grant_ = std::move(grant);
@@ -138,8 +139,7 @@ Result<wire::Grant> DeviceSession::check(const wire::Granted& message,
   if (!tools_.is_signed(message.grant, message.signature)) return wire::Errc::bad_signature;
   auto grant = wire::decode_grant(message.grant);
   if (!grant) return grant.error();
-  session_ = role() == wire::Role::master ? grant->session
-                                          : session_;  // to tell the server what we refuse
+  if (session_ == 0) session_ = grant->session;  // to tell the server what we refuse
   const auto checked = wire::check_grant(*grant, {.role = role(),
                                                   .system = self_.identity.system,
                                                   .name = self_.identity.name,
@@ -173,7 +173,7 @@ SessionActions DeviceSession::on_interrupted(const wire::Interrupted& message,
 
 SessionActions DeviceSession::on_online(Clock::time_point now) {
   online_ = true;
-  return is_without_leg() ? resume(now) : SessionActions{};
+  return is_without_leg() ? resume_at(now, now) : SessionActions{};
 }
 
 SessionActions DeviceSession::on_disconnected(Clock::time_point) {
@@ -223,13 +223,21 @@ SessionActions DeviceSession::interrupt(SessionEnd why, Clock::time_point now) {
 }
 
 SessionActions DeviceSession::resume_soon(Clock::time_point now) {
-  const Clock::duration ceiling = resume_pauses[std::min(resumes_, resume_pauses.size() - 1)];
-  if (ceiling == Clock::duration::zero()) return resume(now);
-  state_ = State::interrupted;
+  const Clock::duration half =
+      std::chrono::milliseconds{resume_pauses_ms[std::min(resumes_, resume_pauses_ms.size() - 1)]} /
+      2;
   const auto share = static_cast<double>(tools_.random()) / 18446744073709551616.0;
-  deadline_ =
-      now + ceiling / 2 +
-      Clock::duration{static_cast<Clock::rep>(static_cast<double>(ceiling.count()) / 2 * share)};
+  const auto jitter = static_cast<Clock::rep>(static_cast<double>(half.count()) * share);
+  return resume_at(now + half + Clock::duration{jitter}, now);
+}
+
+SessionActions DeviceSession::resume_at(Clock::time_point when, Clock::time_point now) {
+  constexpr auto minute = std::chrono::seconds{61};  // the server's begins when it comes
+  if (resumes_sent_ >= resumed_at_.size())
+    when = std::max(when, resumed_at_[resumes_sent_ % resumed_at_.size()] + minute);
+  if (when <= now) return resume(now);
+  state_ = State::interrupted;
+  deadline_ = when;
   return {};
 }
 
@@ -238,6 +246,7 @@ SessionActions DeviceSession::resume(Clock::time_point now) {
     return close(SessionEnd::from(CloseCode::protocol, "the session has no epoch left"), true);
   state_ = State::resuming;
   ++resumes_;
+  resumed_at_[resumes_sent_++ % resumed_at_.size()] = now;
   is_answered_ = false;
   nonce_ = tools_.fresh_nonce();
   asked_epoch_ = std::max(asked_epoch_, epoch() + 1);
@@ -260,7 +269,7 @@ SessionActions DeviceSession::end(CloseCode code, std::string_view detail) {
 
 SessionActions DeviceSession::on_deadline(Clock::time_point now) {
   if (state_ == State::closed || now < next_deadline()) return {};
-  if (is_without_leg()) return now >= kept_until_ ? give_up(now) : resume(now);
+  if (is_without_leg()) return now >= kept_until_ ? give_up(now) : resume_at(now, now);
   if (state_ == State::regranted) return interrupt(SessionEnd::from(CloseCode::no_echo, ""), now);
   if (state_ == State::opening || state_ == State::accepted)
     return close(

@@ -118,11 +118,9 @@ class DeviceSession {
   /// Grant to the first echo; the leg's own deadlines come earlier.
   static constexpr auto establish_timeout =
       wire::confirm_timeout + wire::echo_timeout + std::chrono::seconds{5};
-  /// Ceilings of the pauses before the first Resume, the second, ...; the last one is for all that
-  /// follow. Each pause is random, at least half of its ceiling.
-  static constexpr std::array resume_pauses{
-      std::chrono::milliseconds{0}, std::chrono::milliseconds{200}, std::chrono::milliseconds{500},
-      std::chrono::milliseconds{1000}};
+  /// Ceilings of the pauses before the first Resume of a trouble, the second, ...; the last one is
+  /// for all that follow. Each pause is random, at least half of its ceiling.
+  static constexpr std::array resume_pauses_ms{0, 200, 500, 1000, 1000, 1000, 2000, 4000};
   /// A leg that held this long was a good one: the next loss is a new trouble.
   static constexpr auto steady_after = std::chrono::seconds{5};
 
@@ -195,8 +193,10 @@ class DeviceSession {
                       Clock::time_point now);
   SessionActions on_regranted(const wire::Granted& message, Clock::time_point now);
   SessionActions interrupt(SessionEnd why, Clock::time_point now);
-  /// Sends Resume, or sets the deadline at which it is to be sent.
   SessionActions resume_soon(Clock::time_point now);
+  /// Sends Resume, or sets the deadline at which it is to be sent: `when`, or later when there were
+  /// too many within a minute.
+  SessionActions resume_at(Clock::time_point when, Clock::time_point now);
   SessionActions resume(Clock::time_point now);
   SessionActions give_up(Clock::time_point now);
 
@@ -217,6 +217,9 @@ class DeviceSession {
   Clock::time_point established_at_{}, interrupted_at_{};
   Clock::time_point kept_until_ = Clock::time_point::max();
   std::uint32_t asked_epoch_ = 0;
+  /// When the last ones were sent; a ring.
+  std::array<Clock::time_point, wire::resumes_per_minute_max> resumed_at_{};
+  std::size_t resumes_sent_ = 0;
   std::size_t resumes_ = 0;   ///< of this trouble
   bool is_answered_ = false;  ///< the last Resume, by a grant that was not for us
 };

@@ -19,14 +19,16 @@ namespace tunnel::core {
 /// an Ack within milliseconds. So 8 s of silence with something unacknowledged is a stall, and the
 /// session is lost.
 ///
-/// Progress is any byte from the other end, not only an Ack of more, because a way that loses much
-/// stalls in one direction for long: TCP sends a lost segment again after about 0.6, 1.8, 4.2 and
-/// 9.0 s at a round trip of 200 ms (RFC 6298, doubling), so that with 20 % lost each time 1 loss in
-/// 125 brings 8 s without an Ack. But then the other end has heard nothing either, and says Alive
-/// after 5 s, on the direction that is not stalled: 8 s of silence need both to fail at once, about
-/// 1 loss in 10,000. And bytes of a TLS record that is not yet whole count (16 KiB are 3 s on such
-/// a way). What the kernel has not yet got rid of (SIOCOUTQ) is no measure: it tells of the way to
-/// the relay alone, not of the other device.
+/// Progress is any byte from the other end, not only an Ack of more, and bytes of a TLS record that
+/// is not yet whole count: on a way that loses a fifth, one direction stands still for seconds
+/// while TCP loses the same segment again and again. Linux repeats it after about 0.5, 1.3, 2.9
+/// and 6.1 s at a round trip of 200 ms (tail-loss probe, then the doubling timer of RFC 6298), and
+/// sooner when something behind it arrives (RFC 8985). When it is our direction that stands still,
+/// the other end hears nothing either and says Alive after 5 s. When it is theirs, 8 s of silence
+/// need five losses in a row, of a segment with nothing behind it (1 in 3,000), and our own Alive
+/// after 5 s brings something behind it. Such a leg would wait 6 s more for its next chance: a new
+/// one is sooner there. What the kernel has not yet got rid of (SIOCOUTQ) is no measure: it tells
+/// of the way to the relay alone, and the relay takes what the other device never gets.
 class SessionWatch {
  public:
   static constexpr auto echo_every = std::chrono::milliseconds{200};

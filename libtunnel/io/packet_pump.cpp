@@ -197,10 +197,11 @@ void PacketPump::on_frame(FrameType type, ByteView payload) {
 void PacketPump::on_ack(ByteView payload) {
   const auto ack = wire::decode_ack(payload);
   if (!ack) return end(CloseCode::protocol, ack.error().message());
-  if (!sender_.on_ack(*ack, Clock::now()))
+  const auto now = Clock::now();
+  if (!sender_.on_ack(*ack, now))
     return end(CloseCode::protocol, "it acknowledged what it cannot have got");
-  watch_flight();
-  losses_.check(static_cast<int>(leg_.socket().native_handle()), Clock::now());
+  watch_flight(now);
+  losses_.check(static_cast<int>(leg_.socket().native_handle()), now);
   news_for_sender_ = true;
 }
 
@@ -240,9 +241,10 @@ void PacketPump::write_tun(ByteView payload) {
 void PacketPump::send() {
   using Turn = PacketSender::Turn;
   if (ended_) return;
-  const auto turn = sender_.run(Clock::now());
-  watch_flight();
-  if (sender_.take_key_updated()) watch_.on_key_updated(Clock::now());
+  const auto now = Clock::now();
+  const auto turn = sender_.run(now);
+  watch_flight(now);
+  if (sender_.take_key_updated()) watch_.on_key_updated(now);
   switch (turn) {
     case Turn::idle: return;
     case Turn::more: {
@@ -263,8 +265,8 @@ void PacketPump::send() {
   }
 }
 
-void PacketPump::watch_flight() {
-  watch_.on_flight(sender_.window().bytes_in_flight() > 0, Clock::now());
+void PacketPump::watch_flight(Clock::time_point now) {
+  watch_.on_flight(sender_.window().bytes_in_flight() > 0, now);
   if (!stopping_ && watch_.next_deadline() < timer_.expiry()) timer_.cancel();
 }
 

@@ -95,7 +95,7 @@ class PacketPump {
   void lose(wire::CloseCode code, std::string text);
   void end(LegEnd why);
   /// Tells the watchdog what is under way.
-  void watch_flight();
+  void watch_flight(Clock::time_point now);
   /// Bytes have come, if only a part of a record.
   bool has_received();
   Task<> wait_socket(Status status);

@@ -77,6 +77,8 @@ inline constexpr auto alive_give_up_after =
 /// Inner session: silence while packets of ours are unacknowledged before it is called lost.
 inline constexpr auto stall_after = 8s;
 inline constexpr auto resume_grace = 10min;  ///< a session without legs is kept so long
+/// More than so many Resumes of a device in one minute end its session: devices keep below it.
+inline constexpr std::size_t resumes_per_minute_max = 20;
 /// A device whose Resume nobody answered says it again: it may have been lost in a server's
 /// restart.
 inline constexpr auto resume_again = 30s;

@@ -3,7 +3,9 @@
 #include "fuzz/input.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <utility>
 
 /// A device on its control connection: a server that sends anything at any time, between whatever
 /// the user does.
@@ -29,7 +31,7 @@ class Device {
                   [this] { return random_ += 0x9e3779b97f4a7c15; }}} {}
 
   void step(fuzz::Input& input) {
-    switch (input.below(16)) {
+    switch (input.below(18)) {
       case 0: connect(); break;
       case 1: disconnect(); break;
       case 2: pass(std::chrono::milliseconds{input.take<std::uint16_t>() * 4}); break;
@@ -54,6 +56,8 @@ class Device {
       case 13: end(input); break;
       case 14: ask(input); break;
       case 15: say(Goodbye{GoodbyeCode::shutting_down, "", 1000}); break;
+      case 16: say(Interrupted{session(input), input.below(8) == 0 ? ~0U : epoch() + 1}); break;
+      case 17: lose(input); break;
     }
     check();
   }
@@ -97,6 +101,7 @@ class Device {
     const Party me{name("me"), Hash{std::byte{1}}};
     const Party peer{name("peer"), Hash{std::byte{2}}};
     Grant grant{.session = session(input),
+                .epoch = input.below(8) == 0 ? input.take<std::uint32_t>() | 1U : epoch() + 1,
                 .master = master ? me : peer,
                 .onsite = master ? peer : me,
                 .system = name("rdv"),
@@ -108,8 +113,15 @@ class Device {
     (master ? grant.master_nonce : grant.onsite_nonce) =
         Nonce{static_cast<std::byte>(input.below(4) == 0 ? 0 : nonces_)};
     if (input.below(8) == 0) grant.mode = Mode::l2;
-    say(Granted{
-        request(input), encode_grant(grant), input.below(8) == 0 ? Bytes{} : good_signature, {}});
+    const auto answers = epoch() > 0 ? 0 : request(input);
+    say(Granted{answers, encode_grant(grant), input.below(8) == 0 ? Bytes{} : good_signature, {}});
+  }
+  std::uint32_t epoch() const { return machine_.session() ? machine_.session()->epoch() : 0; }
+  void lose(fuzz::Input& input) {
+    if (!machine_.session()) return;
+    const auto code = input.flag() ? CloseCode::network : static_cast<CloseCode>(input.take());
+    const auto lost = input.below(4) == 0 ? input.take() : epoch();
+    run(machine_.on_leg_lost(machine_.session()->id(), lost, code, "", now_));
   }
   void open(fuzz::Input& input) {
     if (role() == Role::master && !machine_.session())
@@ -144,8 +156,9 @@ class Device {
     bool dropped = false;
     for (const auto& action : actions) {
       if (const auto* send = std::get_if<SendMessage>(&action)) sent(send->message);
-      if (const auto* start = std::get_if<StartSession>(&action))
-        FUZZ_REQUIRE(started_.insert(start->id).second);
+      if (const auto* start = std::get_if<StartSession>(&action)) started(*start);
+      if (const auto* interrupted = std::get_if<SessionInterrupted>(&action))
+        FUZZ_REQUIRE(epochs_.contains(interrupted->id) && !over_.contains(interrupted->id));
       if (const auto* over = std::get_if<SessionOver>(&action))
         FUZZ_REQUIRE(over_.insert(over->id).second);
       dropped |= std::holds_alternative<DropConnection>(action) ||
@@ -162,6 +175,14 @@ class Device {
             .has_value());
     if (const auto* open = std::get_if<Open>(&message)) asked_ = open->request;
   }
+  /// Its own number, and then only newer epochs, with the time limit never put off.
+  void started(const StartSession& start) {
+    auto& [newest, ends] = epochs_.try_emplace(start.id, 0, Clock::time_point::max()).first->second;
+    FUZZ_REQUIRE(start.grant.epoch > newest && (newest > 0 || start.grant.epoch == 1));
+    FUZZ_REQUIRE(start.ends <= ends && start.ends <= now_ + std::chrono::seconds{60});
+    newest = start.grant.epoch;
+    ends = start.ends;
+  }
   void check() const {
     if (!machine_.session()) return;
     FUZZ_REQUIRE(machine_.session()->state() != DeviceSession::State::closed);
@@ -172,7 +193,8 @@ class Device {
   std::uint64_t random_ = 0;
   std::uint32_t asked_ = 0;
   std::uint64_t opened_ = 0;
-  std::set<std::uint64_t> started_, over_;
+  std::set<std::uint64_t> over_;
+  std::map<std::uint64_t, std::pair<std::uint32_t, Clock::time_point>> epochs_;
   Clock::time_point now_{};
   DeviceControl machine_;
 };

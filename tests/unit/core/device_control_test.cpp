@@ -34,7 +34,9 @@ std::vector<wire::ControlMessage> every_message(const Device& device) {
           wire::Goodbye{},
           wire::Renew{},
           wire::Renewed{},
-          wire::Cancel{.request = 1}};
+          wire::Cancel{.request = 1},
+          wire::Interrupted{.session = 77, .epoch = 2},
+          wire::Resume{.session = 77, .epoch = 2}};
 }
 
 bool comes_from_devices_only(const wire::ControlMessage& message) {
@@ -44,9 +46,55 @@ bool comes_from_devices_only(const wire::ControlMessage& message) {
         return std::is_same_v<M, wire::Hello> || std::is_same_v<M, wire::InfoUpdate> ||
                std::is_same_v<M, wire::List> || std::is_same_v<M, wire::Open> ||
                std::is_same_v<M, wire::Accept> || std::is_same_v<M, wire::Decline> ||
-               std::is_same_v<M, wire::Renew> || std::is_same_v<M, wire::Cancel>;
+               std::is_same_v<M, wire::Renew> || std::is_same_v<M, wire::Cancel> ||
+               std::is_same_v<M, wire::Resume>;
       },
       message);
+}
+
+/// One thing that may happen to a device at any time.
+ControlActions happen(Device& device, std::mt19937& random, std::uint64_t& last_id,
+                      Clock::time_point now) {
+  auto& control = device.control;
+  const bool online = control.state() == DeviceControl::State::online;
+  switch (random() % 13) {
+    case 0:
+      if (control.state() == DeviceControl::State::offline) return control.on_connected({});
+      break;
+    case 1:
+      if (random() % 8 == 0 && control.state() != DeviceControl::State::offline)
+        return control.on_disconnected(now);
+      break;
+    case 2:
+      if (device.role == Role::master && !control.session())
+        return control.open(++last_id, {.onsite = name("rpi1100")}, now);
+      break;
+    case 3:
+      if (control.session()) return control.end(control.session()->id(), CloseCode::operator_, "");
+      break;
+    case 4:
+      if (control.session()) control.on_established(control.session()->id(), now);
+      break;
+    case 5: return control.on_deadline(now);
+    case 6: device.grants_are_signed = random() % 4 != 0; break;
+    case 7:
+      if (control.session() && online) {
+        auto grant = device.grant();
+        grant.epoch = control.session()->epoch() + 1;
+        return control.on_message(device.granted(grant, control.session()->request_number()), now);
+      }
+      break;
+    case 8:
+      if (control.session())
+        return control.on_leg_lost(control.session()->id(), control.session()->epoch(),
+                                   CloseCode::network, "", now);
+      break;
+    default: {
+      const auto messages = every_message(device);
+      return control.on_message(messages[random() % messages.size()], now);
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -247,49 +295,17 @@ BOOST_AUTO_TEST_CASE(any_sequence_of_events_keeps_the_promises) {
     std::size_t overs = 0;
     for (int step = 0; step < 200; ++step) {
       now += std::chrono::milliseconds{random() % 3000};
-      ControlActions actions;
       auto& control = device.control;
-      const bool online = control.state() == DeviceControl::State::online;
-      switch (random() % 12) {
-        case 0:
-          if (control.state() == DeviceControl::State::offline) actions = control.on_connected({});
-          break;
-        case 1:
-          if (random() % 8 == 0 && control.state() != DeviceControl::State::offline)
-            actions = control.on_disconnected(now);
-          break;
-        case 2:
-          if (role == Role::master && !control.session())
-            actions = control.open(++id, {.onsite = name("rpi1100")}, now);
-          break;
-        case 3:
-          if (control.session())
-            actions = control.end(control.session()->id(), CloseCode::operator_, "");
-          break;
-        case 4:
-          if (control.session()) control.on_established(control.session()->id(), now);
-          break;
-        case 5: actions = control.on_deadline(now); break;
-        case 6: device.grants_are_signed = random() % 4 != 0; break;
-        case 7:
-          if (control.session() && online)
-            actions = control.on_message(
-                device.granted(device.grant(), control.session()->request_number()), now);
-          break;
-        default: {
-          const auto messages = every_message(device);
-          actions = control.on_message(messages[random() % messages.size()], now);
-        }
+      const auto actions = happen(device, random, id, now);
+      const auto* start = find<StartSession>(actions);
+      if (start != nullptr) {
+        BOOST_TEST(device.grants_are_signed);
+        BOOST_REQUIRE(control.session());
+        const bool resumed = start->grant.epoch > 1;
+        BOOST_CHECK(control.session()->state() == (resumed ? State::regranted : State::granted));
+        starts += resumed ? 0 : 1;
       }
-      for (const auto& action : actions) {
-        starts += std::holds_alternative<StartSession>(action) ? 1 : 0;
-        overs += std::holds_alternative<SessionOver>(action) ? 1 : 0;
-        if (std::holds_alternative<StartSession>(action)) {
-          BOOST_TEST(device.grants_are_signed);
-          BOOST_REQUIRE(control.session());
-          BOOST_CHECK(control.session()->state() == State::granted);
-        }
-      }
+      overs += find<SessionOver>(actions) != nullptr ? 1 : 0;
       BOOST_REQUIRE(!control.session() || control.session()->state() != State::closed);
       if (find<DropConnection>(actions) != nullptr || find<ServerSaidGoodbye>(actions) != nullptr)
         control.on_disconnected(now);

@@ -1,7 +1,7 @@
 #pragma once
 #include "core/device_control.hpp"
 
-#include <algorithm>
+#include <array>
 #include <vector>
 
 /// What the tests of a device's machines share: two devices, their server's words, and ways to ask
@@ -77,6 +77,24 @@ struct Device {
     return {.session = session, .master = name("master1"), .seconds = 3600};
   }
 
+  /// Online, with session 77 (local id 1 at a master) established at t0.
+  std::uint64_t establish() {
+    go_online();
+    const auto request = role == wire::Role::master ? open() : 0;
+    if (role == wire::Role::onsite) control.on_message(offer(), t0);
+    control.on_message(granted(grant(), request), t0);
+    const auto id = control.session()->id();
+    control.on_established(id, t0);
+    return id;
+  }
+  /// A grant for new legs, with this device's last nonce.
+  wire::Granted regranted(std::uint32_t epoch) const {
+    auto again = grant();
+    again.epoch = epoch;
+    again.seconds = 1800;
+    return granted(again);
+  }
+
   wire::Role role;
   bool grants_are_signed = true;
   unsigned nonces = 0;
@@ -98,6 +116,38 @@ const Message* sent(const ControlActions& actions) {
     if (const auto* send = std::get_if<SendMessage>(&action))
       if (const auto* found = std::get_if<Message>(&send->message)) return found;
   return nullptr;
+}
+
+// --- a session that was established, and what may happen to its leg
+
+inline constexpr std::array roles{wire::Role::master, wire::Role::onsite};
+
+/// Long after it was established: the loss is a new trouble.
+inline const auto later = t0 + 1min;
+
+inline ControlActions lose(Device& device, Clock::time_point now = later,
+                           wire::CloseCode code = wire::CloseCode::network) {
+  const auto& session = *device.control.session();
+  return device.control.on_leg_lost(session.id(), session.epoch(), code, "cut", now);
+}
+
+inline wire::Interrupted interrupted(std::uint32_t epoch) {
+  return {.session = 77, .epoch = epoch};
+}
+
+inline DeviceSession::State state_of(const Device& device) {
+  return device.control.session() ? device.control.session()->state()
+                                  : DeviceSession::State::closed;
+}
+
+inline void go_offline(Device& device, Clock::time_point now) {
+  device.control.on_disconnected(now);
+}
+
+/// What it sends and does when it comes back.
+inline ControlActions come_back(Device& device, Clock::time_point now) {
+  device.control.on_connected({});
+  return device.control.on_message(device.welcome(), now);
 }
 
 }  // namespace tunnel::core::test

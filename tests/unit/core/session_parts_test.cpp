@@ -83,6 +83,79 @@ BOOST_AUTO_TEST_CASE(any_frame_keeps_a_session_alive) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(silence_with_packets_under_way_is_a_loss_after_8_s) {
+  SessionWatch watch{times(false), t0};
+  watch.on_received(t0 + 1s);
+  watch.on_flight(true, t0 + 2s);
+  BOOST_CHECK(watch.on_deadline(t0 + 6s) == Action::send_alive);
+  BOOST_CHECK(watch.on_deadline(t0 + 10s - 1ms) == Action::none);
+  BOOST_CHECK(watch.next_deadline() == t0 + 10s);
+  BOOST_CHECK(watch.on_deadline(t0 + 10s) == Action::peer_lost);
+}
+
+BOOST_AUTO_TEST_CASE(more_packets_into_the_silence_do_not_put_off_the_loss) {
+  SessionWatch watch{times(false), t0};
+  for (auto now = t0; now < t0 + 8s; now += 100ms) {
+    watch.on_flight(true, now);
+    BOOST_REQUIRE(watch.on_deadline(now) != Action::peer_lost);
+  }
+  BOOST_CHECK(watch.on_deadline(t0 + 8s) == Action::peer_lost);
+}
+
+BOOST_AUTO_TEST_CASE(anything_received_is_progress) {
+  SessionWatch watch{times(false), t0};
+  watch.on_flight(true, t0);
+  for (auto now = t0; now < t0 + 10min; now += 4900ms) {
+    watch.on_received(now);
+    BOOST_REQUIRE(watch.on_deadline(now) == Action::none);
+    BOOST_REQUIRE(watch.on_deadline(now + 4800ms) == Action::none);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_session_whose_packets_are_all_acknowledged_is_idle) {
+  SessionWatch watch{times(false), t0};
+  watch.on_flight(true, t0 + 4s);
+  watch.on_flight(false, t0 + 4s + 100ms);
+  BOOST_CHECK(watch.on_deadline(t0 + 5s) == Action::send_alive);
+  BOOST_CHECK(watch.on_deadline(t0 + 14s) == Action::none);
+  BOOST_CHECK(watch.on_deadline(t0 + 15s) == Action::peer_lost);
+}
+
+BOOST_AUTO_TEST_CASE(silence_counts_from_the_packet_that_began_it) {
+  SessionWatch watch{times(false), t0};
+  BOOST_CHECK(watch.on_deadline(t0 + 5s) == Action::send_alive);
+  watch.on_flight(true, t0 + 6s);
+  BOOST_CHECK(watch.next_deadline() == t0 + 14s);  // earlier than 15 s: the timer is to be set anew
+  BOOST_CHECK(watch.on_deadline(t0 + 14s) == Action::peer_lost);
+}
+
+BOOST_AUTO_TEST_CASE(a_watchdog_that_did_not_run_takes_its_own_sleep_for_no_silence) {
+  SessionWatch watch{times(false), t0};
+  watch.on_flight(true, t0);
+  BOOST_CHECK(watch.on_deadline(t0 + 30s) == Action::send_alive);  // SIGSTOP for 30 s
+  BOOST_CHECK(watch.on_deadline(t0 + 30s) == Action::none);
+  BOOST_CHECK(watch.on_deadline(t0 + 38s) == Action::peer_lost);
+}
+
+BOOST_AUTO_TEST_CASE(a_master_without_an_echo_has_no_stall) {
+  SessionWatch watch{times(true), t0};
+  watch.on_flight(true, t0);
+  for (auto now = t0; now < t0 + 10s; now += 200ms)
+    BOOST_REQUIRE(watch.on_deadline(now) != Action::peer_lost);
+  BOOST_CHECK(watch.on_deadline(t0 + 10s) == Action::no_echo);
+}
+
+BOOST_AUTO_TEST_CASE(a_segment_that_is_lost_four_times_is_no_dead_peer) {
+  // 20 % loss and 200 ms: what the other end says comes with its fourth repetition (TLP, RFC 6298).
+  SessionWatch watch{times(false), t0};
+  for (auto now = t0; now < t0 + 10min; now += 6200ms) {
+    watch.on_received(now);
+    watch.on_flight(true, now);
+    for (const auto later : {500ms, 1300ms, 2900ms, 6100ms})
+      BOOST_REQUIRE(watch.on_deadline(now + later) != Action::peer_lost);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(keys_are_renewed_every_hour) {
   SessionWatch watch{times(false), t0};
   watch.on_received(t0 + 1h);
@@ -155,6 +228,29 @@ BOOST_AUTO_TEST_CASE(a_connection_that_held_makes_the_next_delay_short_again) {
     reconnect.next(t0, random_max);
   reconnect.on_online(t0);
   BOOST_TEST((reconnect.next(t0 + 1s, random_max) == 30s));
+}
+
+BOOST_AUTO_TEST_CASE(an_impatient_device_tries_again_within_a_second) {
+  Reconnect reconnect;
+  for (int i = 0; i < 20; ++i)
+    reconnect.next(t0, random_max);
+  reconnect.set_impatient(true);
+  for (int i = 0; i < 20; ++i)
+    BOOST_TEST((reconnect.next(t0, random_max) == 1s));
+  BOOST_TEST((reconnect.next(t0, 0) == 0s));
+  reconnect.set_impatient(false);
+  BOOST_TEST((reconnect.next(t0, random_max) == 30s));
+}
+
+BOOST_AUTO_TEST_CASE(an_impatient_device_still_does_what_the_server_asked_for) {
+  Reconnect reconnect;
+  reconnect.set_impatient(true);
+  reconnect.on_goodbye(wire::GoodbyeCode::shutting_down, 7s);
+  BOOST_TEST((reconnect.next(t0, random_max) <= 8s));
+  reconnect.on_goodbye(wire::GoodbyeCode::shutting_down, 7s);
+  BOOST_TEST((reconnect.next(t0, 0) == 7s));
+  reconnect.on_goodbye(wire::GoodbyeCode::revoked, 0s);
+  BOOST_TEST((reconnect.next(t0, 0) >= 150s));
 }
 
 BOOST_AUTO_TEST_CASE(a_revoked_device_asks_again_but_slowly) {

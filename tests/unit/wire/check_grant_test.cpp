@@ -91,4 +91,30 @@ BOOST_AUTO_TEST_CASE(a_tunnel_that_overlaps_a_network_of_ours_is_refused) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_session_goes_on_with_a_newer_grant_that_changes_nothing_in_a_kernel) {
+  const auto before = samples::grant();
+  const auto with = [&](auto change) {
+    auto grant = before;
+    grant.epoch = before.epoch + 1;
+    change(grant);
+    const auto result = check_resumed_grant(grant, before);
+    return result ? boost::system::error_code{} : result.error();
+  };
+  BOOST_TEST(!with([](Grant&) {}));
+  BOOST_TEST(!with([](Grant& g) {
+    g.seconds = 1;
+    g.server_time += 600;
+    g.master_nonce = g.onsite_nonce = {};
+    g.dns.clear();
+  }));
+  BOOST_CHECK(with([&](Grant& g) { g.epoch = before.epoch; }) == Errc::stale_nonce);
+  BOOST_CHECK(with([](Grant& g) { g.session += 1; }) == Errc::wrong_party);
+  BOOST_CHECK(with([](Grant& g) { g.master.key_hash[0] ^= std::byte{1}; }) == Errc::wrong_party);
+  BOOST_CHECK(with([](Grant& g) { g.onsite.name = g.system; }) == Errc::wrong_party);
+  BOOST_CHECK(with([](Grant& g) { g.tunnel.address.value ^= 4U; }) == Errc::bad_value);
+  BOOST_CHECK(with([](Grant& g) { g.mode = g.mode == Mode::l3 ? Mode::l2 : Mode::l3; }) ==
+              Errc::bad_value);
+  BOOST_CHECK(with([](Grant& g) { g.allow.push_back({}); }) == Errc::bad_value);
+}
+
 }  // namespace tunnel::wire
