@@ -77,6 +77,10 @@ Task<> End::run(tcp::endpoint relay) {
   tcp::socket socket{kernel_.get_executor()};
   const auto [ec] = co_await socket.async_connect(relay, use_tuple);
   if (ec) throw std::runtime_error{"no relay"};
+  pump_.reset();
+  if (end) ++setup_.grant.epoch;
+  end.reset();
+  established = false;
   const auto role = self_.identity.role;
   const wire::Confirm confirm{.grant_hash = crypto::sha256(setup_.grant_bytes),
                               .role = role,
@@ -98,11 +102,13 @@ Task<> End::run(tcp::endpoint relay) {
                                     .master_address = *Ipv4Address::parse(master_address),
                                     .times = times,
                                     .echo_token = 4711,
+                                    .resumes = setup_.grant.epoch > 1,
+                                    .kept = std::move(kept),
                                     .sender = {.peer_offloads = offloads,
                                                .key_update_records = setup_.key_update_records}},
                 [this](Clock::duration) { established = true; });
   end = co_await pump_->run();
-  tun_.reset();
+  if (!keeps_tun) tun_.reset();
   leg_->close();
 }
 

@@ -43,7 +43,7 @@ class End {
 
   /// Instead of the socket: a real TUN, whose kernel then is the other side. Before run().
   void use_tun(tunnel::UniqueFd tun) { tun_ = std::move(tun); }
-  /// Until the session ends.
+  /// Until the session ends, or its leg is lost. Then again, over a new leg of the next epoch.
   Task<> run(tcp::endpoint relay);
   /// The kernel's side of the fake TUN: answers echo requests, keeps everything else.
   Task<> run_kernel();
@@ -59,6 +59,10 @@ class End {
   std::uint32_t offloads = 0;  ///< that its TUN was set to
   std::vector<Bytes> received;
   bool answers_echo = true;
+  bool keeps_tun = false;   ///< after run(), for the next
+  std::vector<Bytes> kept;  ///< for the new leg
+
+  int tun() const { return tun_.get(); }
 
  private:
   const tunnel::test::World& world_;

@@ -1,5 +1,6 @@
 set(agent_test_support agent_relay.cpp agent_end.cpp ${CMAKE_SOURCE_DIR}/tests/support/memory_tls.cpp)
 rdv_test(agent_leg_test LABEL component SOURCES agent_leg_test.cpp ${agent_test_support} LINK rdv_io ASIO)
+rdv_test(agent_resume_test LABEL component SOURCES agent_resume_test.cpp ${agent_test_support} LINK rdv_io ASIO)
 rdv_test(agent_hostile_relay_test LABEL component SOURCES agent_hostile_relay_test.cpp ${agent_test_support} LINK rdv_io ASIO)
 rdv_test(agent_pump_frames_test LABEL component SOURCES agent_pump_frames_test.cpp ${agent_test_support} LINK rdv_io ASIO)
 rdv_test(agent_tun_test LABEL component SOURCES agent_tun_test.cpp ${agent_test_support} LINK rdv_io rdv_net ASIO)
