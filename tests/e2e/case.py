@@ -85,6 +85,16 @@ class LabCase(unittest.TestCase):
         answer = json.loads(self.rdvctl("session", "list", "--json"))
         return answer["sessions"] if isinstance(answer, dict) else answer
 
+    def enrol_again(self, host: str, name: str) -> None:
+        """Registers and enrols an onsite anew, as after a repair: one that was revoked stays so."""
+        self.rdvctl("device", "remove", name)
+        self.lab[host].background("tundev-agent").stop()
+        state = self.lab[host].directory / "state"
+        for file in state.iterdir():
+            file.unlink()
+        self.lab.daemons.start_device(host)
+        self.lab.daemons.enrol(host)
+
     # --- what a test asserts ----------------------------------------------------------------------------------------
 
     def assert_unreachable(self, address: str = CAMERA, laptop: str = "laptop") -> None:

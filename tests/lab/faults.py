@@ -23,7 +23,7 @@ from .process import LabError, run, until
 from .topology import RDV_ADDRESS, RDV_PORT
 
 TABLE = "fault"
-NAT_PORTS = "40000-59999"
+NAT_PORTS = "20000-29999"  # none that a device takes itself (ip_local_port_range): a router keeps a port when it can
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Faults:
 
     def new_address(self, device: str, link: str, old: str, new: str, gateway: str) -> None:
         """As a DHCP server that gives another address: with prefix lengths; the default route stays by the gateway."""
-        lines = f"addr add {new} dev {link}\naddr del {old} dev {link}\nroute replace default via {gateway}\n"
+        lines = f"addr del {old} dev {link}\naddr add {new} dev {link}\nroute replace default via {gateway}\n"
         run(["ip", "-n", self.lab[device].netns, "-force", "-batch", "-"], stdin=lines)
 
     def calm(self, device: str) -> None:

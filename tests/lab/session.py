@@ -85,6 +85,10 @@ class Session:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
     def wait_established(self, seconds: float = 20) -> Session:
         self.wait_output(ESTABLISHED, seconds)
         return self
