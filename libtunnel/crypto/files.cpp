@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <system_error>
+#include <unistd.h>
 
 namespace tunnel::crypto {
 namespace {
@@ -14,12 +15,29 @@ namespace {
   throw std::system_error{errno, std::generic_category(), attempted + " " + path.string()};
 }
 
+/// A file that is not there any more unless it took its place: what could not be written whole does
+/// not keep the last room of a full disk.
+class Temporary {
+ public:
+  explicit Temporary(std::filesystem::path path) : path_{std::move(path)} {}
+  Temporary(Temporary&&) = delete;
+  ~Temporary() {
+    if (!kept_) ::unlink(path_.c_str());
+  }
+  void keep() noexcept { kept_ = true; }
+
+ private:
+  std::filesystem::path path_;
+  bool kept_ = false;
+};
+
 }  // namespace
 
 void write_file_durably(const std::filesystem::path& path, std::string_view text, unsigned mode) {
   const auto temporary = std::filesystem::path{path.string() + ".new"};
   UniqueFd file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)};
   if (!file) fail("create", temporary);
+  Temporary guard{temporary};
   if (::fchmod(file.get(), mode) != 0) fail("set the mode of", temporary);
   while (!text.empty()) {
     const auto written = ::write(file.get(), text.data(), text.size());
@@ -29,6 +47,7 @@ void write_file_durably(const std::filesystem::path& path, std::string_view text
   }
   if (::fsync(file.get()) != 0) fail("sync", temporary);
   if (::rename(temporary.c_str(), path.c_str()) != 0) fail("rename to", path);
+  guard.keep();
   const auto parent = path.has_parent_path() ? path.parent_path() : std::filesystem::path{"."};
   const UniqueFd folder{::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (!folder || ::fsync(folder.get()) != 0) fail("sync", parent);

@@ -74,9 +74,10 @@ class Enrolment(LabCase):
 
     def test_the_private_key_is_the_devices_own_and_nobody_elses_to_read(self) -> None:
         self.assertEqual(self.enroll(self.code).returncode, 0)
-        key = self.lab[SPARE].directory / "state" / "device.key"
-        self.assertEqual(oct(key.stat().st_mode & 0o777), "0o600")
-        self.assertEqual(key.owner(), "rdv-tundev")
+        for copy in ("identity.1", "identity.2"):
+            key = self.lab[SPARE].directory / "state" / copy
+            self.assertEqual(oct(key.stat().st_mode & 0o777), "0o600")
+            self.assertEqual(key.owner(), "rdv-tundev")
 
     def test_a_used_code_is_refused(self) -> None:
         with tempfile.TemporaryDirectory() as directory:

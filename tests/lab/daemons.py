@@ -111,7 +111,7 @@ class Daemons:
 
     def enrol(self, host: str) -> None:
         """As a person does it: a code from the server's administrator, typed on the device. Twice is once."""
-        if (self.hosts[host].directory / "state" / "identity.toml").exists():
+        if (self.hosts[host].directory / "state" / "identity.1").exists():
             return
         name, role = device_name(host), "master" if host.startswith("master") else "onsite"
         code = self.add_device(name, role, SITES.get(host, ""))

@@ -1,133 +1,101 @@
 #include "agent/identity.hpp"
 
+#include "agent/identity_text.hpp"
+#include "base/log.hpp"
 #include "crypto/files.hpp"
 
 #include <fmt/format.h>
 
-#include <array>
-#include <map>
-#include <sstream>
+#include <algorithm>
 #include <system_error>
 
 namespace device {
-namespace {
 
 namespace fs = std::filesystem;
+namespace log = tunnel::log;
 
-struct File {
-  const char* name;
-  unsigned mode;
+/// What stands in one of the two files.
+struct IdentityStore::Copy {
+  std::string text{};
+  std::string damage{};  ///< why it cannot be used; "": it can, or there is none
+  std::optional<StoredIdentity> stored{};
+
+  std::uint64_t generation() const { return stored ? stored->generation : 0; }
 };
-constexpr File key_file{"device.key", 0600};
-constexpr File certificate_file{"device.pem", 0644};
-constexpr File ca_file{"ca.pem", 0644};
-constexpr File grant_key_file{"grant.pub", 0644};
-constexpr File facts_file{"identity.toml", 0644};
-constexpr std::array files{key_file, certificate_file, ca_file, grant_key_file, facts_file};
-constexpr char marker[] = "enrolled.new";  // every *.new is complete
 
-std::string facts_text(const Identity& identity) {
-  return fmt::format(
-      "# Written by tundev-agent at enrolment.\n"
-      "name = \"{}\"\nrole = \"{}\"\nsystem = \"{}\"\nserver = \"{}\"\n",
-      identity.self.name.str(), to_string(identity.self.role), identity.self.system.str(),
-      identity.server);
-}
+namespace {
 
-/// Reads back what facts_text() wrote: `key = "value"` lines.
-std::map<std::string, std::string> parse_facts(const std::string& text) {
-  std::map<std::string, std::string> facts;
-  std::istringstream lines{text};
-  for (std::string line; std::getline(lines, line);) {
-    const auto equals = line.find(" = \"");
-    if (line.starts_with('#') || equals == std::string::npos || !line.ends_with('"')) continue;
-    const auto value = equals + 4;
-    facts[line.substr(0, equals)] = line.substr(value, line.size() - value - 1);
-  }
-  return facts;
-}
-
-std::string read(const fs::path& folder, const File& file) {
-  return crypto::read_file(folder / file.name);
-}
-
-wire::Identity identity_from(const std::map<std::string, std::string>& facts) {
-  const auto fact = [&](const char* key) {
-    const auto found = facts.find(key);
-    return found == facts.end() ? std::string{} : found->second;
-  };
-  const auto name = wire::Name::parse(fact("name"));
-  const auto role = wire::parse_role(fact("role"));
-  const auto system = wire::Name::parse(fact("system"));
-  if (!name || !role || !system || fact("server").empty())
-    throw IdentityError{fmt::format("{} is damaged", facts_file.name)};
-  return {*system, *role, *name};
+std::string name_of(std::size_t which) {
+  return IdentityStore::names.at(which);
 }
 
 }  // namespace
 
-std::optional<Identity> IdentityStore::load() const {
-  try {
-    finish_or_forget();
-    if (!fs::exists(folder_ / facts_file.name)) return std::nullopt;
-    const auto facts = parse_facts(read(folder_, facts_file));
-    Identity identity{.self = identity_from(facts),
-                      .server = facts.at("server"),
-                      .key = crypto::Key::private_from_pem(read(folder_, key_file)),
-                      .certificate = crypto::Certificate::from_pem(read(folder_, certificate_file)),
-                      .ca = crypto::Certificate::from_pem(read(folder_, ca_file)),
-                      .grant_key = crypto::Key::public_from_pem(read(folder_, grant_key_file))};
-    if (identity.key.hash() != identity.certificate.key_hash())
-      throw IdentityError{
-          fmt::format("{} does not belong to {}", certificate_file.name, key_file.name)};
-    const auto certified = identity.certificate.identity();
-    if (!certified || *certified != identity.self)
-      throw IdentityError{fmt::format("{} is not the certificate of {}", certificate_file.name,
-                                      identity.self.name.str())};
-    return identity;
-  } catch (const std::exception& error) {
-    throw IdentityError{
-        fmt::format("cannot use the identity in {}: {}", folder_.string(), error.what())};
+IdentityStore::Copies IdentityStore::read() const {
+  Copies copies;
+  for (std::size_t i = 0; i < copies.size(); ++i) {
+    const auto path = folder_ / name_of(i);
+    try {
+      if (!fs::exists(path)) continue;
+      copies[i].text = crypto::read_file(path);
+      copies[i].stored = parse_identity(copies[i].text);
+    } catch (const std::exception& error) {
+      copies[i].damage = error.what();
+    }
   }
+  return copies;
+}
+
+void IdentityStore::write(std::size_t which, const std::string& text) const {
+  crypto::write_file_durably(folder_ / name_of(which), text, 0600);
+}
+
+std::optional<Identity> IdentityStore::load() const {
+  auto copies = read();
+  const std::size_t best = copies[1].generation() > copies[0].generation() ? 1 : 0;
+  const std::size_t other = 1 - best;
+  if (!copies[best].stored) {
+    for (std::size_t i = 0; i < copies.size(); ++i)
+      if (!copies[i].damage.empty())
+        throw IdentityError{fmt::format("cannot use the identity {}: {}",
+                                        (folder_ / name_of(i)).string(), copies[i].damage)};
+    return std::nullopt;
+  }
+  if (copies[other].text != copies[best].text) {
+    log::warn("a copy of the identity was damaged or old, it is made anew",
+              {log::path((folder_ / name_of(other)).string()), log::reason(copies[other].damage)});
+    try {
+      write(other, copies[best].text);
+    } catch (const std::system_error& error) {
+      log::error("the second copy of the identity cannot be written", {log::reason(error.what())});
+    }
+  }
+  return std::move(copies[best].stored->identity);
 }
 
 void IdentityStore::store(const Identity& identity) const {
-  const std::array texts{identity.key.private_pem(), identity.certificate.pem(), identity.ca.pem(),
-                         identity.grant_key.public_pem(), facts_text(identity)};
+  const auto copies = read();
+  const auto newest = std::max(copies[0].generation(), copies[1].generation());
+  const auto text = to_text(identity, newest + 1);
+  // The newest one stands until the new one does.
+  const std::size_t first = copies[0].generation() > copies[1].generation() ? 1 : 0;
   try {
-    finish_or_forget();
-    for (std::size_t i = 0; i < files.size(); ++i)
-      crypto::write_file_durably(folder_ / (std::string{files[i].name} + ".new"), texts[i],
-                                 files[i].mode);
-    crypto::write_file_durably(folder_ / marker, "", 0644);
-    finish_or_forget();
-  } catch (const std::exception& error) {
-    throw IdentityError{
-        fmt::format("cannot store the identity in {}: {}", folder_.string(), error.what())};
+    write(first, text);
+  } catch (const std::system_error& error) {
+    throw IdentityError{fmt::format("cannot store the identity: {}", error.what())};
+  }
+  try {
+    write(1 - first, text);
+  } catch (const std::system_error& error) {
+    log::error("the second copy of the identity cannot be written", {log::reason(error.what())});
   }
 }
 
 void IdentityStore::store_certificate(const crypto::Certificate& certificate) const {
-  try {
-    crypto::write_file_durably(folder_ / certificate_file.name, certificate.pem(),
-                               certificate_file.mode);
-  } catch (const std::exception& error) {
-    throw IdentityError{
-        fmt::format("cannot store the certificate in {}: {}", folder_.string(), error.what())};
-  }
-}
-
-void IdentityStore::finish_or_forget() const {
-  const bool complete = fs::exists(folder_ / marker);
-  for (const auto& file : files) {
-    const auto fresh = folder_ / (std::string{file.name} + ".new");
-    if (!fs::exists(fresh)) continue;
-    if (complete)
-      fs::rename(fresh, folder_ / file.name);
-    else
-      fs::remove(fresh);
-  }
-  fs::remove(folder_ / marker);
+  auto identity = load();
+  if (!identity) throw IdentityError{"cannot store a certificate without an identity"};
+  identity->certificate = crypto::Certificate::from_pem(certificate.pem());
+  store(*identity);
 }
 
 }  // namespace device

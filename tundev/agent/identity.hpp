@@ -3,6 +3,7 @@
 #include "crypto/tls_context.hpp"
 #include "wire/names.hpp"
 
+#include <array>
 #include <filesystem>
 #include <optional>
 #include <stdexcept>
@@ -25,33 +26,40 @@ struct Identity {
   crypto::Credentials credentials() const { return {key, certificate}; }
 };
 
-/// The files of an identity do not fit together or cannot be read; what() is a sentence naming the
-/// file.
+/// The stored identity cannot be read or written; what() is a sentence naming the file.
 class IdentityError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-/// The identity on disk: device.key (0600), device.pem, ca.pem, grant.pub and identity.toml in the
-/// state folder.
+/// The identity on disk: identity.1 and identity.2 (0600) in the state folder, two copies of the
+/// same, each with a generation and a checksum.
 ///
-/// All or nothing, also when the power fails: the new files are first written beside the old ones,
-/// then a marker, then they take the old ones' places; what a crash left half done is finished, or
-/// thrown away, by the next load().
+/// Both are written at every change, one after the other, each beside its place, synced and then
+/// renamed: whenever the power fails, one of them is whole, the old one or the new one. load()
+/// takes the newest that is whole and makes the other one like it, so a copy that the storage tore
+/// or lost is found and replaced. Nothing is written in between.
 class IdentityStore {
  public:
+  static constexpr std::array names{"identity.1", "identity.2"};
+
   explicit IdentityStore(std::filesystem::path folder) : folder_{std::move(folder)} {}
 
   /// @return nothing when the device is not enrolled
-  /// @throws IdentityError
+  /// @throws IdentityError  no copy is whole
   std::optional<Identity> load() const;
-  /// @throws IdentityError with nothing changed
+  /// @throws IdentityError with nothing changed. When one copy could be written the new identity
+  ///         stands, and the log says that the other one could not.
   void store(const Identity& identity) const;
-  /// A renewed certificate for the same key. @throws IdentityError
+  /// A renewed certificate for the same key. @throws IdentityError as store()
   void store_certificate(const crypto::Certificate& certificate) const;
 
  private:
-  void finish_or_forget() const;
+  struct Copy;
+  using Copies = std::array<Copy, names.size()>;
+
+  Copies read() const;
+  void write(std::size_t which, const std::string& text) const;
   std::filesystem::path folder_;
 };
 

@@ -1,12 +1,15 @@
 #define BOOST_TEST_MODULE agent_identity
 #include "agent/dial.hpp"
 #include "agent/identity.hpp"
+#include "agent/identity_text.hpp"
 #include "support/memory_tls.hpp"
+#include "support/traced_child.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
-#include <array>
+#include <algorithm>
 #include <fstream>
 #include <optional>
 #include <unistd.h>
@@ -16,7 +19,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::array names{"device.key", "device.pem", "ca.pem", "grant.pub", "identity.toml"};
+constexpr auto& names = IdentityStore::names;
 
 /// An empty state folder, and two identities that may be stored in it.
 struct Folder {
@@ -47,16 +50,9 @@ Identity identity(const std::string& name) {
           .grant_key = crypto::Key::public_from_pem(crypto::Key::generate().public_pem())};
 }
 
-/// The files of a whole identity, as a finished store() leaves them.
-std::array<std::string, names.size()> texts_of(const Identity& id) {
-  const Folder scratch;
-  scratch.store().store(id);
-  std::array<std::string, names.size()> texts;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    std::ifstream in{scratch.path / names[i]};
-    texts[i].assign(std::istreambuf_iterator<char>{in}, {});
-  }
-  return texts;
+std::string read(const fs::path& path) {
+  std::ifstream in{path};
+  return {std::istreambuf_iterator<char>{in}, {}};
 }
 
 void write(const fs::path& path, const std::string& text) {
@@ -70,7 +66,7 @@ BOOST_AUTO_TEST_CASE(an_empty_folder_is_a_device_that_is_not_enrolled) {
   BOOST_TEST(!folder.store().load());
 }
 
-BOOST_AUTO_TEST_CASE(what_is_stored_is_loaded_and_the_key_is_private) {
+BOOST_AUTO_TEST_CASE(what_is_stored_is_loaded_and_both_copies_are_private) {
   const Folder folder;
   const auto id = identity("rpi1100");
   folder.store().store(id);
@@ -79,32 +75,107 @@ BOOST_AUTO_TEST_CASE(what_is_stored_is_loaded_and_the_key_is_private) {
   BOOST_CHECK(loaded->self == id.self);
   BOOST_TEST(loaded->server == id.server);
   BOOST_CHECK(loaded->key.hash() == id.key.hash());
+  BOOST_CHECK(loaded->ca.fingerprint() == id.ca.fingerprint());
   BOOST_CHECK(loaded->grant_key.hash() == id.grant_key.hash());
-  struct stat status {};
-  BOOST_REQUIRE(::stat((folder.path / "device.key").c_str(), &status) == 0);
-  BOOST_TEST((status.st_mode & 0777U) == 0600U);
+  for (const auto* name : names) {
+    struct stat status {};
+    BOOST_REQUIRE(::stat((folder.path / name).c_str(), &status) == 0);
+    BOOST_TEST((status.st_mode & 0777U) == 0600U);
+  }
   BOOST_TEST(folder.count() == names.size());
 }
 
-BOOST_AUTO_TEST_CASE(a_crash_at_any_step_leaves_the_old_identity_or_the_new_one) {
-  const auto before = identity("rpi1100");
+BOOST_AUTO_TEST_CASE(a_power_cut_at_any_system_call_leaves_the_old_identity_or_the_new_one) {
+  const Folder before;
+  before.store().store(identity("rpi1100"));
   const auto after = identity("rpi1101");
-  const auto texts = texts_of(after);
-  // Steps: each *.new written, then the marker, then each renamed.
-  for (std::size_t crash = 0; crash <= 2 * names.size() + 1; ++crash) {
+  bool seen_new = false;
+  std::size_t kill_at = 0;
+  for (bool finished = false; !finished; ++kill_at) {
     const Folder folder;
-    folder.store().store(before);
-    const bool marked = crash > names.size();
-    for (std::size_t i = 0; i < std::min(crash, names.size()); ++i)
-      write(folder.path / (std::string{names[i]} + ".new"), texts[i]);
-    if (marked) write(folder.path / "enrolled.new", "");
-    for (std::size_t i = 0; marked && i < crash - names.size() - 1; ++i)
-      fs::rename(folder.path / (std::string{names[i]} + ".new"), folder.path / names[i]);
+    fs::copy(before.path, folder.path, fs::copy_options::recursive);
+    const auto child = tunnel::test::trace_child([&] { folder.store().store(after); }, kill_at);
+    finished = child.finished;
     const auto loaded = folder.store().load();
     BOOST_REQUIRE(loaded);
-    BOOST_TEST(loaded->self.name.str() == (marked ? "rpi1101" : "rpi1100"), "crash " << crash);
-    BOOST_TEST(folder.count() == names.size());
+    const bool is_new = loaded->self.name.str() == "rpi1101";
+    BOOST_TEST((is_new || loaded->self.name.str() == "rpi1100"));
+    BOOST_TEST((is_new || !seen_new), "it went back to the old one at system call " << kill_at);
+    seen_new = is_new;
+    // load() has made the copies alike, so that losing either loses nothing.
+    BOOST_TEST(read(folder.path / names[0]) == read(folder.path / names[1]));
   }
+  BOOST_TEST(seen_new);
+  BOOST_TEST(kill_at > 20U);
+  BOOST_TEST_MESSAGE("killed at each of " << kill_at - 1 << " system calls");
+}
+
+BOOST_AUTO_TEST_CASE(a_copy_is_on_the_disk_before_it_takes_its_place_and_before_the_next_is_begun) {
+  const Folder folder;
+  const auto id = identity("rpi1100");
+  const auto child = tunnel::test::trace_child([&] { folder.store().store(id); }, std::nullopt);
+  BOOST_REQUIRE(child.finished);
+  std::string order;
+  for (const auto call : child.called) {
+    if (call == SYS_write) order += "write ";
+    if (call == SYS_fsync) order += "sync ";
+    if (call == SYS_renameat || call == SYS_renameat2) order += "rename ";
+#ifdef SYS_rename
+    if (call == SYS_rename) order += "rename ";
+#endif
+  }
+  BOOST_TEST(order == "write sync rename sync write sync rename sync ");
+}
+
+BOOST_AUTO_TEST_CASE(a_torn_copy_is_replaced_by_the_other_one) {
+  for (const std::size_t torn : {0U, 1U}) {
+    const Folder folder;
+    folder.store().store(identity("rpi1100"));
+    const auto whole = read(folder.path / names[torn]);
+    for (std::size_t length = 0; length < whole.size(); length += 61) {
+      write(folder.path / names[torn], whole.substr(0, length));
+      const auto loaded = folder.store().load();
+      BOOST_REQUIRE(loaded);
+      BOOST_TEST(loaded->self.name.str() == "rpi1100");
+      BOOST_TEST(read(folder.path / names[torn]) == whole, "cut off at " << length);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_copy_with_one_wrong_byte_is_replaced_by_the_other_one) {
+  const Folder folder;
+  folder.store().store(identity("rpi1100"));
+  const auto whole = read(folder.path / names[0]);
+  for (std::size_t at = 0; at < whole.size(); at += 53) {
+    auto wrong = whole;
+    wrong[at] = static_cast<char>(wrong[at] ^ 1);
+    write(folder.path / names[0], wrong);
+    BOOST_REQUIRE(folder.store().load());
+    BOOST_TEST(read(folder.path / names[0]) == whole, "wrong at " << at);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_lost_copy_is_made_anew_and_the_newer_of_two_counts) {
+  const Folder folder;
+  folder.store().store(identity("rpi1100"));
+  const auto old = read(folder.path / names[1]);
+  folder.store().store(identity("rpi1101"));
+  fs::remove(folder.path / names[0]);
+  BOOST_TEST(folder.store().load()->self.name.str() == "rpi1101");
+  BOOST_TEST(folder.count() == names.size());
+  for (const auto* name : names) {
+    write(folder.path / name, old);
+    BOOST_TEST(folder.store().load()->self.name.str() == "rpi1101");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(loading_what_is_whole_writes_nothing) {
+  const Folder folder;
+  folder.store().store(identity("rpi1100"));
+  const auto child = tunnel::test::trace_child([&] { (void)folder.store().load(); }, std::nullopt);
+  BOOST_REQUIRE(child.finished);
+  BOOST_TEST(std::ranges::count(child.called, SYS_write) == 0);
+  BOOST_TEST(std::ranges::count(child.called, SYS_fsync) == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_renewed_certificate_takes_the_old_ones_place) {
@@ -118,22 +189,41 @@ BOOST_AUTO_TEST_CASE(a_renewed_certificate_takes_the_old_ones_place) {
   BOOST_TEST(folder.store().load()->certificate.not_after() == renewed.not_after());
 }
 
-BOOST_AUTO_TEST_CASE(files_that_do_not_belong_together_are_refused_with_a_sentence) {
+BOOST_AUTO_TEST_CASE(parts_that_do_not_belong_together_are_refused) {
+  auto id = identity("rpi1100");
+  id.key = crypto::Key::generate();
+  BOOST_CHECK_THROW((void)parse_identity(to_text(id, 1)), IdentityError);
+  auto other = identity("rpi1100");
+  other.self.name = *wire::Name::parse("rpi1101");
+  BOOST_CHECK_THROW((void)parse_identity(to_text(other, 1)), IdentityError);
+}
+
+BOOST_AUTO_TEST_CASE(two_damaged_copies_are_refused_with_a_sentence_that_names_one) {
   const Folder folder;
   folder.store().store(identity("rpi1100"));
-  write(folder.path / "device.key", crypto::Key::generate().private_pem());
+  for (const auto* name : names)
+    write(folder.path / name, "name = \"Not A Name\"\n");
   BOOST_CHECK_EXCEPTION((void)folder.store().load(), IdentityError, [](const auto& error) {
-    return std::string{error.what()}.find("does not belong") != std::string::npos;
+    return std::string{error.what()}.find("identity.1: it is cut off") != std::string::npos;
   });
 }
 
-BOOST_AUTO_TEST_CASE(damaged_files_are_refused) {
-  for (const auto* name : names) {
-    const Folder folder;
-    folder.store().store(identity("rpi1100"));
-    write(folder.path / name, "name = \"Not A Name\"\n");
-    BOOST_CHECK_THROW((void)folder.store().load(), IdentityError);
-  }
+BOOST_AUTO_TEST_CASE(a_store_that_fails_changes_nothing) {
+  const Folder folder;
+  folder.store().store(identity("rpi1100"));
+  // What stands in the way of both files' temporary ones.
+  for (const auto* name : names)
+    fs::create_directory(folder.path / (std::string{name} + ".new"));
+  BOOST_CHECK_THROW(folder.store().store(identity("rpi1101")), IdentityError);
+  BOOST_TEST(folder.store().load()->self.name.str() == "rpi1100");
+}
+
+BOOST_AUTO_TEST_CASE(one_copy_that_cannot_be_written_is_no_reason_not_to_change_or_to_start) {
+  const Folder folder;
+  folder.store().store(identity("rpi1100"));
+  fs::create_directory(folder.path / (std::string{names[1]} + ".new"));
+  folder.store().store(identity("rpi1101"));
+  BOOST_TEST(folder.store().load()->self.name.str() == "rpi1101");
 }
 
 BOOST_AUTO_TEST_CASE(a_server_is_a_host_and_perhaps_a_port) {
