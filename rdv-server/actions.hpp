@@ -1,5 +1,6 @@
 #pragma once
 #include "event.hpp"
+#include "kept_session.hpp"
 #include "registry.hpp"
 #include "wire/messages.hpp"
 
@@ -36,12 +37,22 @@ struct StopRelay {
   tunnel::wire::CloseCode code = tunnel::wire::CloseCode::operator_;
   std::string text;
 };
+/// Write the session down, in place of what was there of it, before the grant is sent: a server
+/// that is started anew goes on with it. When that fails the session lives as long as this server.
+struct KeepSession {
+  KeptSession session;
+};
+/// It is over: no server goes on with it.
+struct DropSession {
+  std::uint64_t session = 0;
+};
 /// Log (and later audit) it: log_event().
 struct Note {
   Event event;
 };
 
-using Action = std::variant<SendTo, CloseConnection, StartRelay, StopRelay, Note>;
+using Action =
+    std::variant<SendTo, CloseConnection, StartRelay, StopRelay, KeepSession, DropSession, Note>;
 using Actions = std::vector<Action>;
 
 /// Who carries actions out: the server; a recorder in tests.

@@ -56,6 +56,8 @@ inline constexpr std::size_t opens_per_master_max = 4;
 /// A leg that closed waits so long for the Close or the Resume that says why; then the session is
 /// interrupted. Both go the same way as the end of the leg, at the same time.
 inline constexpr auto leg_close_linger = std::chrono::milliseconds{50};
+/// Of a session that never stood: so long for the Close that says why; then it ends.
+inline constexpr auto first_leg_close_linger = std::chrono::seconds{2};
 /// A device that asks for new legs more often has a session that cannot be kept.
 inline constexpr std::size_t resumes_per_minute_max = 20;
 /// No session comes so far by itself.
@@ -120,10 +122,11 @@ class Broker {
     Actions actions;                                  ///< StartRelay, when this was the second leg
   };
   AttachOutcome on_attach(const PeerFacts& peer, const tunnel::wire::Attach& attach, Now now);
-  /// An attached leg is gone by itself. The Close that says why has `leg_close_linger` to come by
-  /// the control connection.
+  /// An attached leg is gone by itself. The Close that says why may come by the control connection.
+  ///
+  /// @param stood  both directions of the relay had left TLS
   Actions on_leg_closed(std::uint64_t session, std::uint32_t epoch, tunnel::wire::Role side,
-                        Now now);
+                        bool stood, Now now);
   /// What the relay of this epoch has carried in all.
   void on_relay_bytes(std::uint64_t session, std::uint32_t epoch, std::uint64_t from_onsite,
                       std::uint64_t from_master);
@@ -144,6 +147,9 @@ class Broker {
                             std::string_view text, Now now);
   /// @return nothing when there is no such session
   std::optional<Actions> close_session(std::uint64_t session, std::string_view text, Now now);
+  /// Sessions that the server before this one kept: interrupted, until their devices come back. To
+  /// be called before anything else.
+  Actions restore(std::vector<KeptSession> sessions, Now now);
   /// Every connection ends; devices come back spread over some seconds, those with a session at
   /// once. Sessions that were granted are interrupted.
   Actions on_shutdown(Now now);
@@ -236,8 +242,11 @@ class Broker {
   std::optional<Ended> why_no_resume(const Session& session);
   bool proves_itself(const PeerFacts& peer, const std::vector<std::uint64_t>& held) const;
   void claim(const Connection& from, const std::vector<std::uint64_t>& held, Now now, Actions& out);
+  void remember(Ended ended);
   void tell_over(const Connection& from, std::uint64_t session, Actions& out);
   std::set<ConnectionId> keep_for_the_next_server(Now now, Actions& out);
+  bool restore(const KeptSession& kept, Now now, Actions& out);
+  static KeptSession kept(const Session& session, const tunnel::wire::Grant& grant);
 
   Directory& directory_;
   Issuer& issuer_;

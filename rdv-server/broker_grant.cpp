@@ -67,6 +67,7 @@ void Broker::accept(const Connection& from, const wire::Accept& accept, Now now,
                       .master = session.master.name.str(),
                       .onsite = session.onsite.name.str(),
                       .session = session.id}});
+  out.push_back(KeepSession{kept(session, *grant)});
   const auto& master_info = registry_.find(session.master.name)->info;
   const auto& onsite_info = registry_.find(session.onsite.name)->info;
   out.push_back(SendTo{session.onsite.control, wire::Granted{0, bytes, signature, master_info}});

@@ -138,6 +138,7 @@ void Broker::regrant(Session& session, Now now, Actions& out) {
   session.deadline = now.steady + wire::attach_timeout;
   session.earlier_from_onsite_bytes = session.from_onsite_bytes;
   session.earlier_from_master_bytes = session.from_master_bytes;
+  out.push_back(KeepSession{kept(session, grant)});
   for (auto* end : {&session.onsite, &session.master}) {
     end->asked.reset();
     const auto& other = end == &session.onsite ? session.master : session.onsite;
@@ -199,6 +200,11 @@ void Broker::claim(const Connection& from, const std::vector<std::uint64_t>& hel
     if (id != goes_on) tell_over(from, id, out);
 }
 
+void Broker::remember(Ended ended) {
+  ended_.push_back(std::move(ended));
+  if (ended_.size() > ended_kept_max) ended_.pop_front();
+}
+
 /// A device asks for a session that is not there (any more), or that is none of its own.
 void Broker::tell_over(const Connection& from, std::uint64_t session, Actions& out) {
   const auto& name = from.peer.identity.name;
@@ -211,6 +217,60 @@ void Broker::tell_over(const Connection& from, std::uint64_t session, Actions& o
   }
   out.push_back(SendTo{from.id, wire::Close{session, CloseCode::peer_lost,
                                             "the server does not know this session any more"}});
+}
+
+KeptSession Broker::kept(const Session& session, const Grant& grant) {
+  return {.grant = grant,
+          .seconds = session.seconds,
+          .since = session.since,
+          .expires = session.expires};
+}
+
+Actions Broker::restore(std::vector<KeptSession> sessions, Now now) {
+  Actions out;
+  // Of a session whose end could not be written the newest that its devices have is the true one.
+  std::stable_sort(sessions.begin(), sessions.end(),
+                   [](const KeptSession& a, const KeptSession& b) { return a.since > b.since; });
+  for (const auto& kept : sessions) {
+    if (restore(kept, now, out)) continue;
+    const auto& grant = kept.grant;
+    if (kept.expires <= now.unix)
+      remember({grant.session, grant.master.name, grant.onsite.name, CloseCode::time_limit,
+                time_limit_text(kept.seconds)});
+    out.push_back(DropSession{grant.session});
+  }
+  return out;
+}
+
+/// @return false when it cannot go on
+bool Broker::restore(const KeptSession& kept, Now now, Actions& out) {
+  const auto& grant = kept.grant;
+  if (kept.expires <= now.unix || session_of(grant.master.name) || session_of(grant.onsite.name) ||
+      !pool_.reserve(grant.tunnel))
+    return false;
+  // A clock that was set back makes no session longer.
+  const auto left = std::min<tunnel::UnixSeconds>(kept.expires - now.unix, kept.seconds);
+  auto& session =
+      sessions_
+          .emplace(grant.session,
+                   Session{.id = grant.session,
+                           .epoch = grant.epoch,
+                           .system = grant.system,
+                           .master = {.name = grant.master.name, .key_hash = grant.master.key_hash},
+                           .onsite = {.name = grant.onsite.name, .key_hash = grant.onsite.key_hash},
+                           .open = {.onsite = grant.onsite.name, .mode = grant.mode},
+                           .seconds = kept.seconds,
+                           .since = kept.since,
+                           .expires = kept.expires,
+                           .deadline = now.steady,
+                           .limit = now.steady + std::chrono::seconds{left},
+                           .leg_lost = std::nullopt,
+                           .tunnel = grant.tunnel,
+                           .allow = grant.allow,
+                           .dns = grant.dns})
+          .first->second;
+  interrupt(session, "the server was started anew", now, out);
+  return true;
 }
 
 /// The server stops, and the next one goes on with these sessions.

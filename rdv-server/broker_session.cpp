@@ -117,13 +117,16 @@ std::string Broker::attach_refusal(const Session& session, const PeerFacts& peer
   return {};
 }
 
-Actions Broker::on_leg_closed(std::uint64_t id, std::uint32_t epoch, Role side, Now now) {
+Actions Broker::on_leg_closed(std::uint64_t id, std::uint32_t epoch, Role side, bool stood,
+                              Now now) {
   const auto it = sessions_.find(id);
   if (it == sessions_.end() || it->second.epoch != epoch || it->second.leg_lost) return {};
   auto& session = it->second;
   if (!session.end_of(side).attached) return {};  // interrupted already
   session.leg_lost = session.end_of(side).name;
-  session.linger = now.steady + leg_close_linger;
+  session.never_stood = !stood && !is_resumed(session);
+  session.linger = now.steady + (session.never_stood ? Clock::duration{first_leg_close_linger}
+                                                     : leg_close_linger);
   return {};
 }
 
@@ -221,8 +224,7 @@ void Broker::end(std::uint64_t id, CloseCode code, std::string text, Now now, Ac
   const Session session = take_out(it->second);
   text =
       text.empty() ? std::string{sentence(code)} : wire::to_plain_text(text, wire::text_chars_max);
-  ended_.push_back({id, session.master.name, session.onsite.name, code, text});
-  if (ended_.size() > ended_kept_max) ended_.pop_front();
+  remember({id, session.master.name, session.onsite.name, code, text});
   out.push_back(Note{{.kind = Event::Kind::closed,
                       .master = session.master.name.str(),
                       .onsite = session.onsite.name.str(),
@@ -232,7 +234,10 @@ void Broker::end(std::uint64_t id, CloseCode code, std::string text, Now now, Ac
                       .seconds = now.unix - session.since,
                       .from_onsite_bytes = session.from_onsite_bytes,
                       .from_master_bytes = session.from_master_bytes}});
-  if (session.state != Session::State::offered) out.push_back(StopRelay{id, code, text});
+  if (session.state != Session::State::offered) {
+    out.push_back(StopRelay{id, code, text});
+    out.push_back(DropSession{id});
+  }
   for (const auto* end : {&session.onsite, &session.master}) {
     if (!connections_.contains(end->control)) continue;
     out.push_back(SendTo{end->control, wire::Close{id, code, text}});
@@ -243,12 +248,10 @@ void Broker::end(std::uint64_t id, CloseCode code, std::string text, Now now, Ac
 void Broker::end_of_time(Session& session, Now now, Actions& out) {
   const auto id = session.id;
   if (session.limit <= now.steady) {
-    end(id, CloseCode::time_limit, fmt::format("it was limited to {} s", session.seconds), now,
-        out);
+    end(id, CloseCode::time_limit, time_limit_text(session.seconds), now, out);
   } else if (session.linger <= now.steady) {
     auto why = fmt::format("the data connection of {} broke", session.leg_lost->str());
-    if (session.state == Session::State::granted && !is_resumed(session))
-      return end(id, CloseCode::network, std::move(why), now, out);
+    if (session.never_stood) return end(id, CloseCode::network, std::move(why), now, out);
     interrupt(session, std::move(why), now, out);
     tell_interrupted(session, out);
   } else if (session.state == Session::State::offered) {

@@ -109,6 +109,7 @@ Fields to_fields(const Session& session) {
       {"rx_bytes", session.from_onsite_bytes},
       {"tx_bytes", session.from_master_bytes},
       {"expires", unsigned_time(session.expires)},
+      {"interrupted_since", unsigned_time(session.interrupted_since)},
   };
 }
 

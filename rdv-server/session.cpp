@@ -12,4 +12,8 @@ std::string_view to_string(Session::State state) {
   return "unknown";
 }
 
+std::string time_limit_text(std::uint32_t seconds) {
+  return "it was limited to " + std::to_string(seconds) + " s";
+}
+
 }  // namespace rdv

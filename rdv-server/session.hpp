@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -50,6 +51,7 @@ struct Session {
   tunnel::Clock::time_point running_since{};
   tunnel::UnixSeconds interrupted_since = 0;   ///< 0 when it is not
   std::optional<tunnel::wire::Name> leg_lost;  ///< whose
+  bool never_stood = false;                    ///< it was lost during the first hand-off
   std::optional<tunnel::Ipv4Prefix> tunnel;    ///< set once granted, as the next two
   std::vector<tunnel::wire::Allow> allow{};
   std::vector<tunnel::Ipv4Address> dns{};
@@ -67,5 +69,7 @@ struct Session {
   tunnel::Clock::time_point next_deadline() const { return std::min({deadline, limit, linger}); }
 };
 std::string_view to_string(Session::State state);
+/// Why a session ended at its limit, for people.
+std::string time_limit_text(std::uint32_t seconds);
 
 }  // namespace rdv

@@ -3,6 +3,8 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <fmt/format.h>
 
+#include <array>
+
 namespace rdv {
 
 namespace {
@@ -38,6 +40,23 @@ CREATE TABLE codes (
 CREATE INDEX codes_of_device ON codes (device);
 )sql";
 
+/// Live sessions, from the grant to the end: what a server goes on with that was started anew.
+constexpr char schema_2[] = R"sql(
+CREATE TABLE sessions (
+  id         TEXT PRIMARY KEY,                  -- 16 hexadecimal digits
+  master     TEXT NOT NULL,                     -- as in the grant, for people
+  onsite     TEXT NOT NULL,
+  epoch      INTEGER NOT NULL,
+  last_grant BLOB NOT NULL,                     -- its exact bytes
+  seconds    INTEGER NOT NULL,                  -- the limit, from the first grant
+  since      INTEGER NOT NULL,
+  expires    INTEGER NOT NULL
+) STRICT;
+)sql";
+
+/// Each brings a file from the version that is its index to the next.
+constexpr std::array<const char*, schema_version> steps{schema_1, schema_2};
+
 }  // namespace
 
 void prepare_schema(SQLite::Database& db) {
@@ -46,14 +65,13 @@ void prepare_schema(SQLite::Database& db) {
   db.exec("PRAGMA foreign_keys = ON");
   SQLite::Transaction transaction{db, SQLite::TransactionBehavior::IMMEDIATE};
   const int found = db.execAndGet("PRAGMA user_version").getInt();
-  if (found == 0) {
-    db.exec(schema_1);
-    db.exec(fmt::format("PRAGMA user_version = {}", schema_version));
-  } else if (found != schema_version) {
+  if (found < 0 || found > schema_version)
     throw SQLite::Exception{fmt::format(
         "it has schema version {}, this program knows {}; use the program that wrote it", found,
         schema_version)};
-  }
+  for (auto version = static_cast<std::size_t>(found); version < steps.size(); ++version)
+    db.exec(steps[version]);
+  if (found != schema_version) db.exec(fmt::format("PRAGMA user_version = {}", schema_version));
   transaction.commit();
 }
 

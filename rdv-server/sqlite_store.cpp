@@ -1,6 +1,7 @@
 #include "sqlite_store.hpp"
 
 #include "base/ipv4.hpp"
+#include "base/session_id.hpp"
 #include "base/unique_fd.hpp"
 #include "sqlite_schema.hpp"
 
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <fcntl.h>
 #include <map>
+#include <set>
 #include <sqlite3.h>
 #include <utility>
 
@@ -142,6 +144,7 @@ class SqliteStore final : public Store {
   }
 
   void flush_seen() override {
+    if (!undropped_.empty()) guarded("remove sessions that are over", [&] { drop_now(); });
     if (seen_.empty()) return;
     guarded("write when devices were seen", [&] {
       SQLite::Transaction transaction{db_, SQLite::TransactionBehavior::IMMEDIATE};
@@ -261,7 +264,79 @@ class SqliteStore final : public Store {
     });
   }
 
+  void keep(const KeptSession& session) override {
+    guarded("write a session", [&] {
+      const auto& grant = session.grant;
+      const auto bytes = encode_grant(grant);
+      SQLite::Statement insert{
+          db_,
+          "INSERT OR REPLACE INTO sessions (id, master, onsite, epoch, last_grant, seconds, since, "
+          "expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"};
+      insert.bind(1, tunnel::format_session_id(grant.session));
+      insert.bind(2, grant.master.name.str());
+      insert.bind(3, grant.onsite.name.str());
+      insert.bind(4, grant.epoch);
+      insert.bindNoCopy(5, bytes.data(), static_cast<int>(bytes.size()));
+      insert.bind(6, session.seconds);
+      insert.bind(7, session.since);
+      insert.bind(8, session.expires);
+      insert.exec();
+      kept_.insert(tunnel::format_session_id(grant.session));
+    });
+  }
+
+  void drop(std::uint64_t session) override {
+    auto kept = kept_.extract(tunnel::format_session_id(session));
+    if (kept.empty()) return;  // its grant was never given, or never written
+    undropped_.insert(std::move(kept));
+    guarded("remove a session that is over", [&] { drop_now(); });
+  }
+
+  std::vector<KeptSession> kept_sessions() override {
+    return guarded("read the sessions", [&] {
+      std::vector<KeptSession> sessions;
+      {
+        SQLite::Statement query{db_,
+                                "SELECT id, last_grant, seconds, since, expires FROM sessions"};
+        while (query.executeStep())
+          if (auto session = kept_of(query)) sessions.push_back(*std::move(session));
+      }
+      try {
+        if (!undropped_.empty()) drop_now();
+      } catch (const SQLite::Exception&) {  // flush_seen() tries again
+      }
+      return sessions;
+    });
+  }
+
  private:
+  /// @return nothing when the row cannot be read: it is to be dropped
+  std::optional<KeptSession> kept_of(SQLite::Statement& row) {
+    auto id = row.getColumn(0).getString();
+    auto grant = wire::decode_grant(blob(row.getColumn(1)));
+    if (!grant || tunnel::format_session_id(grant->session) != id) {
+      undropped_.insert(std::move(id));
+      return std::nullopt;
+    }
+    kept_.insert(std::move(id));
+    return KeptSession{.grant = *std::move(grant),
+                       .seconds = row.getColumn(2).getUInt(),
+                       .since = row.getColumn(3).getInt64(),
+                       .expires = row.getColumn(4).getInt64()};
+  }
+
+  void drop_now() {
+    SQLite::Transaction transaction{db_, SQLite::TransactionBehavior::IMMEDIATE};
+    SQLite::Statement query{db_, "DELETE FROM sessions WHERE id = ?"};
+    for (const auto& id : undropped_) {
+      query.reset();
+      query.bind(1, id);
+      query.exec();
+    }
+    transaction.commit();
+    undropped_.clear();
+  }
+
   /// Says what was attempted on which file when SQLite cannot.
   template <class Work>
   auto guarded(const char* attempted, Work work) -> decltype(work()) {
@@ -342,6 +417,8 @@ class SqliteStore final : public Store {
   SQLite::Database db_;
   std::optional<SQLite::Statement> find_;
   std::map<Name, UnixSeconds> seen_;  // at most as many as there are devices
+  std::set<std::string> kept_;        // the rows of live sessions
+  std::set<std::string> undropped_;   // the rows of sessions that are over
 };
 
 }  // namespace

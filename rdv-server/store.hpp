@@ -1,5 +1,6 @@
 #pragma once
 #include "device_record.hpp"
+#include "kept_session.hpp"
 
 #include <functional>
 #include <memory>
@@ -68,7 +69,8 @@ enum class StoreAnswer {
   full,     ///< as many devices as the configuration allows
 };
 
-/// Devices and enrolment codes, durable: what returned is on the disk (note_seen excepted). One
+/// Devices, enrolment codes and live sessions, durable: what returned is on the disk (note_seen
+/// excepted). One
 /// thread per instance; several instances and processes may use one file. Every function throws
 /// StoreError when the file cannot be read or written.
 class Store : public Directory {
@@ -93,8 +95,16 @@ class Store : public Directory {
   virtual StoreAnswer revoke(const tunnel::wire::Name& name, std::string_view reason,
                              tunnel::UnixSeconds now) = 0;
   virtual StoreAnswer remove(const tunnel::wire::Name& name) = 0;
-  /// Writes what note_seen() was told since the last time, in one transaction.
+  /// Writes what note_seen() was told since the last time, in one transaction, and what drop()
+  /// could not.
   virtual void flush_seen() = 0;
+
+  /// In place of what was kept of this session before.
+  virtual void keep(const KeptSession& session) = 0;
+  /// What cannot be written now is written with the next flush_seen().
+  virtual void drop(std::uint64_t session) = 0;
+  /// All, in no order. Rows that cannot be read are removed.
+  virtual std::vector<KeptSession> kept_sessions() = 0;
 };
 
 }  // namespace rdv

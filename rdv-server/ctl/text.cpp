@@ -52,6 +52,13 @@ std::string lines(const std::vector<std::pair<std::string, std::string>>& facts)
   return table(rows);
 }
 
+/// "running", "interrupted since 2026-…".
+std::string session_state(const json& session) {
+  const auto state = text(session, "state");
+  const auto since = number(session, "interrupted_since");
+  return since == 0 || state == "running" ? state : "interrupted since " + format_utc(since);
+}
+
 std::string code_state(const json& device) {
   const auto expires = number(device, "code_expires");
   return expires == 0 ? std::string{} : "valid until " + format_utc(expires);
@@ -125,7 +132,7 @@ std::string session_table(const json& sessions) {
   for (const auto& session : sessions) {
     const auto expires = number(session, "expires");
     rows.push_back({text(session, "id"), text(session, "master"), text(session, "onsite"),
-                    text(session, "system"), text(session, "mode"), text(session, "state"),
+                    text(session, "system"), text(session, "mode"), session_state(session),
                     time(session, "since"), expires == 0 ? "-" : format_utc(expires),
                     bytes_text(session.value("rx_bytes", std::uint64_t{0})),
                     bytes_text(session.value("tx_bytes", std::uint64_t{0}))});

@@ -17,7 +17,7 @@ namespace {
 /// Records of the outer TLS read from one leg before other sessions get their turn.
 constexpr int turn_records_max = 16;
 /// After one direction ended, for what the other still has to say. Longer than the broker's
-/// leg_close_linger, so that the broker's reason comes first.
+/// first_leg_close_linger, so that the broker's reason comes first.
 constexpr auto end_timeout = 4s;
 
 }  // namespace

@@ -61,6 +61,8 @@ class Relay {
 
   std::uint64_t session() const noexcept { return session_; }
   std::uint32_t epoch() const noexcept { return epoch_; }
+  /// Both directions have left TLS.
+  bool is_raw() const { return handoff_.is_raw(Side::master) && handoff_.is_raw(Side::onsite); }
   /// What came from that leg since its direction is raw, and went to the other.
   std::uint64_t carried_bytes(Side from) const { return leg(from).carried.bytes; }
 
@@ -96,7 +98,6 @@ class Relay {
   void close_legs();
   void say(Side to, const tunnel::Bytes& last_words);
   int fd(Side side) { return leg(side).socket->native_handle(); }
-  bool is_raw() const { return handoff_.is_raw(Side::master) && handoff_.is_raw(Side::onsite); }
 
   static constexpr Side other(Side side) { return tunnel::core::RelayHandoff::other(side); }
   Leg& leg(Side side) { return legs_[side == Side::master ? 0 : 1]; }

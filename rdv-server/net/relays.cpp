@@ -71,8 +71,8 @@ std::uint64_t Relays::carried_bytes() const {
 
 void Relays::on_leg_closed(Relay& relay, Relay::Side side) {
   report_bytes(relay);
-  around_.sink.run(
-      around_.broker.on_leg_closed(relay.session(), relay.epoch(), side, read_clocks()));
+  around_.sink.run(around_.broker.on_leg_closed(relay.session(), relay.epoch(), side,
+                                                relay.is_raw(), read_clocks()));
 }
 
 void Relays::on_gave_up(Relay& relay, tunnel::wire::CloseCode code, std::string_view why) {

@@ -82,6 +82,7 @@ Server::Server(asio::io_context& io, const Config& config, std::vector<tunnel::U
       around_connections_{broker_, *this, deadlines_, scratch_, *this},
       connection_ended_{io.get_executor()} {
   house_deadline_.expires_after(house_period);
+  run(broker_.restore(store_->kept_sessions(), read_clocks()));
 }
 
 Server::~Server() = default;
@@ -124,8 +125,25 @@ struct Server::Carrier {
   void operator()(const StopRelay& stop) const {
     server.relays_.stop(stop.session, stop.code, stop.text);
   }
+  void operator()(const KeepSession& keep) const {
+    server.try_store([&] { server.store_->keep(keep.session); });
+  }
+  void operator()(const DropSession& drop) const {
+    server.try_store([&] { server.store_->drop(drop.session); });
+  }
   void operator()(const Note& note) const { log_event(note.event); }
 };
+
+/// For what the server can do without: a disk that is full ends no session.
+template <class Work>
+void Server::try_store(Work work) {
+  try {
+    work();
+  } catch (const StoreError& error) {
+    if (const auto left_out = store_failures_.pass(tunnel::Clock::now()))
+      log::error("cannot write to the store", {log::reason(error.what()), log::count(*left_out)});
+  }
+}
 
 void Server::run(Actions actions) {
   for (const auto& action : actions)
@@ -204,11 +222,7 @@ Task<> Server::serve_enrolment(Guest guest) {
 
 void Server::keep_house() {
   relays_.report_bytes();
-  try {
-    store_->flush_seen();
-  } catch (const StoreError& error) {
-    log::error("cannot write when devices were seen", {log::reason(error.what())});
-  }
+  try_store([&] { store_->flush_seen(); });
   give_memory_back();
   house_deadline_.expires_after(house_period);
 }

@@ -27,8 +27,8 @@ class Server final : public ActionSink, private Host, private ControlConnection:
 
   /// Serves until stop(); then every device has been told and every connection has ended.
   Task<> run();
-  /// Orderly: no new connection, Goodbye to every device, the end of every session. Within
-  /// last_words_timeout.
+  /// Orderly: no new connection, Goodbye to every device. Sessions are interrupted, for the next
+  /// server. Within last_words_timeout.
   void stop();
 
   Control& control() noexcept { return control_; }
@@ -48,6 +48,8 @@ class Server final : public ActionSink, private Host, private ControlConnection:
   void set_broker_deadline();
   void keep_house();
   void give_memory_back();
+  template <class Work>
+  void try_store(Work work);
   template <class Decision>
   void decide(Decision decision) noexcept;
   ServerCounters counters() const;
@@ -72,6 +74,7 @@ class Server final : public ActionSink, private Host, private ControlConnection:
   std::uint64_t last_connection_ = 0;
   std::uint64_t handshakes_before_ = 0;  ///< at the last house-keeping
   std::uint64_t trimmed_at_ = 0;         ///< handshakes when memory was last given back
+  LogLimit store_failures_{std::chrono::seconds{10}};
   bool stopping_ = false;
 };
 

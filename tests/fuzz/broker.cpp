@@ -206,7 +206,9 @@ class World {
   void leg_closed(fuzz::Input& input) {
     const auto id = session(input);
     const auto of = epoch(id, input);
-    run(broker_.on_leg_closed(id, of, input.flag() ? Role::master : Role::onsite, now_));
+    const auto flags = input.take();
+    run(broker_.on_leg_closed(id, of, (flags & 1U) != 0 ? Role::master : Role::onsite,
+                              (flags & 2U) == 0, now_));
   }
   void relay(fuzz::Input& input) {
     constexpr CloseCode codes[] = {CloseCode::idle, CloseCode::network, CloseCode::protocol};

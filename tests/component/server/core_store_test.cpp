@@ -55,7 +55,29 @@ BOOST_AUTO_TEST_CASE(it_is_durable_and_keeps_its_references) {
   open_sqlite_store(file, true);
   SQLite::Database db{file.string()};
   BOOST_TEST(db.execAndGet("PRAGMA journal_mode").getString() == "wal");
-  BOOST_TEST(db.execAndGet("PRAGMA user_version").getInt() == 1);
+  BOOST_TEST(db.execAndGet("PRAGMA user_version").getInt() == 2);
+}
+
+BOOST_AUTO_TEST_CASE(a_store_of_the_first_schema_is_brought_up_with_all_it_has) {
+  add(*open_sqlite_store(file, true), "rpi1100", {.secret_hash = {}, .expires = now + 60});
+  {
+    SQLite::Database db{file.string(), SQLite::OPEN_READWRITE};
+    db.exec("DROP TABLE sessions");  // all that the second added
+    db.exec("PRAGMA user_version = 1");
+  }
+  BOOST_TEST(open_sqlite_store(file)->devices().size() == 1U);
+  SQLite::Database db{file.string()};
+  BOOST_TEST(db.execAndGet("PRAGMA user_version").getInt() == 2);
+  BOOST_TEST(db.execAndGet("SELECT count(*) FROM sessions").getInt() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_session_that_cannot_be_read_is_removed_and_stops_nobody) {
+  open_sqlite_store(file, true);
+  SQLite::Database{file.string(), SQLite::OPEN_READWRITE}.exec(
+      "INSERT INTO sessions VALUES ('00000000000000ff', 'm', 'o', 1, x'0102', 60, 1, 2)");
+  BOOST_TEST(open_sqlite_store(file)->kept_sessions().empty());
+  SQLite::Database db{file.string()};
+  BOOST_TEST(db.execAndGet("SELECT count(*) FROM sessions").getInt() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_store_that_is_not_there_or_is_none_or_is_newer_is_refused) {
@@ -68,7 +90,7 @@ BOOST_AUTO_TEST_CASE(a_store_that_is_not_there_or_is_none_or_is_newer_is_refused
     open_sqlite_store(file);
     BOOST_ERROR("a newer store was opened");
   } catch (const StoreError& e) {
-    BOOST_TEST((std::string{e.what()}.find("it has schema version 99, this program knows 1") !=
+    BOOST_TEST((std::string{e.what()}.find("it has schema version 99, this program knows 2") !=
                 std::string::npos));
   }
 }

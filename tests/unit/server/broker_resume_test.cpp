@@ -28,7 +28,7 @@ struct HeldSession : BrokerFixture {
     return wire::decode_grant(only<wire::Granted>(device).grant).value();
   }
   void lose_leg(Role side, std::uint32_t epoch = 1) {
-    take(broker.on_leg_closed(session, epoch, side, now));
+    take(broker.on_leg_closed(session, epoch, side, true, now));
     run_until(now.steady + leg_close_linger);
   }
   /// Both ask, both get a grant, both legs come.
@@ -64,7 +64,7 @@ struct HeldSession : BrokerFixture {
 BOOST_FIXTURE_TEST_SUITE(broker_resumes, HeldSession)
 
 BOOST_AUTO_TEST_CASE(a_lost_leg_interrupts_the_session_and_both_are_told_once) {
-  take(broker.on_leg_closed(session, 1, Role::onsite, now));
+  take(broker.on_leg_closed(session, 1, Role::onsite, true, now));
   BOOST_TEST(actions.empty());
   run_until(now.steady + leg_close_linger);
   BOOST_TEST(only<wire::Interrupted>(master).epoch == 2U);
@@ -109,8 +109,8 @@ BOOST_AUTO_TEST_CASE(resume_of_both_makes_a_new_grant_of_the_same_session) {
 }
 
 BOOST_AUTO_TEST_CASE(both_may_lose_their_legs_at_once_and_ask_before_they_are_told) {
-  take(broker.on_leg_closed(session, 1, Role::master, now));
-  take(broker.on_leg_closed(session, 1, Role::onsite, now));
+  take(broker.on_leg_closed(session, 1, Role::master, true, now));
+  take(broker.on_leg_closed(session, 1, Role::onsite, true, now));
   send(onsite, resume_of(session, 2));
   send(master, resume_of(session, 2));
   BOOST_TEST(granted_to(onsite).epoch == 2U);
@@ -135,7 +135,7 @@ BOOST_AUTO_TEST_CASE(a_leg_of_an_old_epoch_is_refused_and_says_nothing) {
   BOOST_TEST(attach("rpi2001", session, 2) ==
              "the session is interrupted, and no new epoch has been granted yet");
   send(master, resume_of(session, 2));
-  take(broker.on_leg_closed(session, 1, Role::master, now));
+  take(broker.on_leg_closed(session, 1, Role::master, true, now));
   run_until(now.steady + 1s);
   BOOST_TEST(is(Session::State::granted));
   take(broker.on_relay_ended(session, 1, CloseCode::protocol, "late", now));

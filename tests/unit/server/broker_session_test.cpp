@@ -144,14 +144,14 @@ BOOST_AUTO_TEST_CASE(a_relay_of_another_epoch_says_nothing_of_this_session) {
 }
 
 BOOST_AUTO_TEST_CASE(a_lost_leg_waits_for_the_close_that_says_why) {
-  take(broker.on_leg_closed(session, 1, Role::master, now));
+  take(broker.on_leg_closed(session, 1, Role::master, true, now));
   BOOST_TEST(actions.empty());
   send(master, wire::Close{.session = session, .code = CloseCode::unplugged, .text = {}});
   check_ended(CloseCode::unplugged);
 }
 
 BOOST_AUTO_TEST_CASE(a_leg_of_another_epoch_says_nothing_of_this_session) {
-  take(broker.on_leg_closed(session, 2, Role::onsite, now));
+  take(broker.on_leg_closed(session, 2, Role::onsite, true, now));
   run_until(now.steady + 10s);
   BOOST_TEST(broker.sessions().size() == 1U);
 }
@@ -219,10 +219,22 @@ BOOST_FIXTURE_TEST_CASE(a_first_leg_that_closes_before_the_second_came_ends_the_
   const auto master = online("rpi2001");
   const auto session = grant(master, onsite, open_of("rpi1100"));
   BOOST_TEST(attach("rpi2001", session) == "");
-  take(broker.on_leg_closed(session, 1, Role::master, now));
-  run_until(now.steady + leg_close_linger);
+  take(broker.on_leg_closed(session, 1, Role::master, false, now));
+  run_until(now.steady + first_leg_close_linger);
   BOOST_TEST((only<wire::Close>(onsite).code == CloseCode::network));
   BOOST_TEST(only<wire::Close>(onsite).text == "the data connection of rpi2001 broke");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_first_hand_off_whose_leg_closes_waits_for_the_close_that_says_why,
+                        BrokerFixture) {
+  const auto onsite = online("rpi1100");
+  const auto master = online("rpi2001");
+  const auto session = run(master, onsite, open_of("rpi1100"));
+  take(broker.on_leg_closed(session, 1, Role::master, false, now));
+  run_until(now.steady + 1s);
+  BOOST_TEST(actions.empty());
+  send(master, wire::Close{.session = session, .code = CloseCode::kernel, .text = "no TUN"});
+  BOOST_TEST((only<wire::Close>(onsite).code == CloseCode::kernel));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_session_that_never_ran_ends_with_the_server, BrokerFixture) {

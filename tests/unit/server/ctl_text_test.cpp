@@ -97,6 +97,11 @@ BOOST_AUTO_TEST_CASE(sessions_and_status_are_shown) {
   const auto text = session_table(sessions);
   BOOST_TEST((text.find("00000000000000ff  rpi2001  rpi1100  default") != std::string::npos));
   BOOST_TEST((text.find("1.2 MB       999 B\n1 session\n") != std::string::npos));
+  auto interrupted = sessions;
+  interrupted[0]["state"] = "interrupted";
+  interrupted[0]["interrupted_since"] = when;
+  BOOST_TEST((session_table(interrupted).find("interrupted since 2026-01-14 09:12 UTC") !=
+              std::string::npos));
   const json status{{"version", "0.1.0"},  {"since", when},
                     {"devices", 4},        {"online", 3},
                     {"sessions", 1},       {"handshakes", 9},

@@ -49,6 +49,16 @@ BOOST_AUTO_TEST_CASE(four_replacements_over_more_than_a_minute_are_none) {
   BOOST_TEST(!registry.join(device("rpi1100", 5), t0 + fight_window + 1ns).quarantined);
 }
 
+BOOST_AUTO_TEST_CASE(one_that_proves_to_be_the_same_device_does_not_fight) {
+  Registry registry;
+  registry.join(device("rpi1100", 1), t0);
+  for (std::uint64_t i = 2; i <= 20; ++i) {
+    const auto joined = registry.join(device("rpi1100", i), t0, true);
+    BOOST_TEST(!joined.quarantined);
+    BOOST_TEST((joined.replaced->connection == ConnectionId{i - 1}));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_quarantine_ends_by_itself_and_is_forgotten) {
   Registry registry;
   for (std::uint64_t i = 1; i <= 5; ++i)

@@ -94,6 +94,39 @@ BOOST_AUTO_TEST_CASE(of_many_codes_of_a_device_the_last_sixteen_are_kept) {
   BOOST_TEST(std::get<CodeExpired>(replaced).replaced);
 }
 
+BOOST_AUTO_TEST_CASE(a_session_is_kept_as_it_was_until_it_is_dropped) {
+  const KeptSession session{.grant = {.session = 0xfedcba9876543210U,
+                                      .epoch = 3,
+                                      .master = {name("rpi2001"), {std::byte{1}}},
+                                      .onsite = {name("rpi1100"), {std::byte{2}}},
+                                      .system = name("default"),
+                                      .allow = {{prefix("192.168.1.0/24")}},
+                                      .seconds = 100,
+                                      .master_nonce = {std::byte{3}},
+                                      .onsite_nonce = {std::byte{4}},
+                                      .server_time = start_unix,
+                                      .tunnel = prefix("192.168.128.4/30"),
+                                      .dns = {address("192.168.1.1")},
+                                      .deny = {}},
+                            .seconds = 3600,
+                            .since = start_unix,
+                            .expires = start_unix + 3600};
+  auto later = session;
+  later.grant.epoch = 4;
+  store->keep(session);
+  store->keep(later);
+  const auto kept = store->kept_sessions();
+  BOOST_REQUIRE_EQUAL(kept.size(), 1U);
+  BOOST_TEST((encode_grant(kept[0].grant) == encode_grant(later.grant)));
+  BOOST_TEST(kept[0].seconds == 3600U);
+  BOOST_TEST(kept[0].since == start_unix);
+  BOOST_TEST(kept[0].expires == start_unix + 3600);
+  store->drop(1);  // one that was never kept
+  BOOST_TEST(store->kept_sessions().size() == 1U);
+  store->drop(session.grant.session);
+  BOOST_TEST(store->kept_sessions().empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_certificate_that_cannot_be_issued_leaves_the_code_unused) {
   store->add(device("rpi1100"), code(1), start_unix, 10);
   const auto fail = [](const DeviceRecord&) -> IssuedCertificate {

@@ -48,6 +48,19 @@ BOOST_AUTO_TEST_CASE(what_should_rather_not_overlap_does_so_only_in_need) {
   BOOST_TEST(pool.take({}, everything).has_value());
 }
 
+BOOST_AUTO_TEST_CASE(one_that_was_given_before_can_be_had_again_if_it_is_free) {
+  TunnelPool pool;
+  const auto first = prefix("192.168.128.0/30");
+  BOOST_TEST(pool.reserve(first));
+  BOOST_TEST(!pool.reserve(first));
+  BOOST_TEST((pool.take({}, {}) != first));
+  BOOST_TEST(!pool.reserve(prefix("10.0.0.0/30")));
+  BOOST_TEST(!pool.reserve(prefix("192.168.128.0/29")));
+  BOOST_TEST(!pool.reserve(prefix("192.168.128.1/30")));
+  pool.give_back(first);
+  BOOST_TEST(pool.reserve(first));
+}
+
 BOOST_AUTO_TEST_CASE(what_was_never_given_can_be_given_back) {
   TunnelPool pool;
   pool.give_back(prefix("10.0.0.0/30"));
