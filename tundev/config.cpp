@@ -94,6 +94,17 @@ class Section {
     return node != nullptr && node->is_array();
   }
 
+  /// @param out  stays as it is when the key is absent
+  void seconds(std::string_view key, std::chrono::seconds& out, std::int64_t least,
+               std::int64_t most) const {
+    const auto* node = table_.get(key);
+    if (node == nullptr) return;
+    const auto value = node->value_exact<std::int64_t>();
+    if (!value || *value < least || *value > most)
+      refuse(*node, key, fmt::format("must be a number of seconds from {} to {}", least, most));
+    out = std::chrono::seconds{*value};
+  }
+
   Section section(std::string_view key) const {
     static const toml::table none;
     const auto* node = table_.get(key);
@@ -206,10 +217,17 @@ void read_log(const Section& in, Config::Log& out) {
                                 : Level::error;
 }
 
+void read_uplink(const Section& in, Config::Uplink& out) {
+  in.only({"devices", "device", "return_after"});
+  in.texts("devices", out.devices, glob_problem);
+  in.text("device", out.device, interface_problem);
+  in.seconds("return_after", out.return_after, 5, 3600);
+}
+
 Config read(const Section& file) {
   Config config;
-  file.only(
-      {"state_dir", "runtime_dir", "resolv_conf", "log", "server", "proxy", "onsite", "master"});
+  file.only({"state_dir", "runtime_dir", "resolv_conf", "log", "server", "proxy", "uplink",
+             "onsite", "master"});
   file.path("state_dir", config.state_dir);
   file.path("runtime_dir", config.runtime_dir);
   file.path("resolv_conf", config.resolv_conf);
@@ -217,6 +235,8 @@ Config read(const Section& file) {
 
   read_servers(file.section("server"), config.server.address);
   read_proxy(file.section("proxy"), config.proxy);
+
+  read_uplink(file.section("uplink"), config.uplink);
 
   const auto onsite = file.section("onsite");
   onsite.only({"interface"});

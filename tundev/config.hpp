@@ -1,6 +1,7 @@
 #pragma once
 #include "base/log.hpp"
 
+#include <chrono>
 #include <filesystem>
 #include <stdexcept>
 #include <string>
@@ -33,6 +34,14 @@ struct Config {
     std::filesystem::path password_file;
     std::vector<std::string> no_proxy;  ///< hosts that are reached without it
   };
+  struct Uplink {
+    /// Which interfaces lead to the server, the best first: "eth", "wlan", "wwan" (all of that
+    /// kind) or globs of names. Empty: the kernel's default route decides.
+    std::vector<std::string> devices;
+    std::string device;  ///< this one and no other; "": decide by `devices`
+    /// How long the server has to answer by a better uplink before we return to it.
+    std::chrono::seconds return_after{60};
+  };
   struct Onsite {
     std::string interface;  ///< the customer's LAN port; "": the interface of the default route
   };
@@ -49,6 +58,7 @@ struct Config {
   Log log;
   Server server;
   Proxy proxy;
+  Uplink uplink;
   Onsite onsite;
   Master master;
 };

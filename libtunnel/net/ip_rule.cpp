@@ -15,6 +15,7 @@ RuleInfo to_rule(const IpRule::Spec& spec) {
   return {.priority = spec.priority,
           .table = spec.table,
           .iif = spec.iif,
+          .from = {},
           .to = spec.to,
           .protocol = our_protocol};
 }

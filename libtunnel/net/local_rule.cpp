@@ -15,11 +15,16 @@ namespace tunnel::net {
 namespace {
 
 RuleInfo local_rule(std::uint32_t priority, std::uint8_t protocol) {
-  return {.priority = priority, .table = RT_TABLE_LOCAL, .iif = {}, .to = {}, .protocol = protocol};
+  return {.priority = priority,
+          .table = RT_TABLE_LOCAL,
+          .iif = {},
+          .from = {},
+          .to = {},
+          .protocol = protocol};
 }
 
 bool is_local(const RuleInfo& rule) {
-  return rule.plain && rule.table == RT_TABLE_LOCAL && rule.iif.empty() && !rule.to;
+  return rule.plain && rule.table == RT_TABLE_LOCAL && rule.iif.empty() && !rule.from && !rule.to;
 }
 
 bool is_kernels(const RuleInfo& rule) {

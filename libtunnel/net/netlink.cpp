@@ -120,18 +120,30 @@ std::vector<AddressInfo> Netlink::addresses(int link_index) {
 }
 
 std::optional<DefaultRoute> Netlink::default_route() {
-  std::optional<DefaultRoute> best;
+  const auto all = default_routes();
+  return all.empty() ? std::nullopt : std::optional{all.front()};
+}
+
+std::vector<DefaultRoute> Netlink::default_routes() {
+  std::vector<DefaultRoute> all;
   rtmsg fixed{};
   fixed.rtm_family = AF_INET;
   Message request{RTM_GETROUTE, NLM_F_DUMP, fixed};
   socket_.dump(request, "list routes", [&](const nlmsghdr& header) {
-    const auto route = parse_default_route(header);
-    if (route && (!best || route->metric < best->metric)) best = route;
+    if (auto route = parse_default_route(header)) all.push_back(std::move(*route));
   });
-  if (!best) return best;
-  for (const auto& link : links())
-    if (link.index == best->index) best->link = link.name;
-  return best->link.empty() ? std::nullopt : best;  // it was unplugged between the two questions
+  std::ranges::stable_sort(all, {}, &DefaultRoute::metric);
+  std::vector<DefaultRoute> best;
+  if (all.empty()) return best;
+  const auto known = links();
+  for (auto& route : all) {
+    const auto link = std::ranges::find(known, route.index, &LinkInfo::index);
+    if (link == known.end()) continue;  // it was unplugged between the two questions
+    route.link = link->name;
+    if (std::ranges::find(best, route.index, &DefaultRoute::index) == best.end())
+      best.push_back(std::move(route));
+  }
+  return best;
 }
 
 LinkInfo parse_link(const nlmsghdr& header) {

@@ -59,6 +59,8 @@ class Netlink {
   /// The usable default route of the main table with the lowest metric: it tells the uplink. Of
   /// several next hops the first; one whose link is down or has no carrier does not count.
   std::optional<DefaultRoute> default_route();
+  /// All of them, one for each link (its best), the lowest metric first.
+  std::vector<DefaultRoute> default_routes();
 
   /// @throws NetError ENODEV saying `attempted` when there is no such link
   int index_of(const std::string& link, std::string_view attempted);

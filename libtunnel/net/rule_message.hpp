@@ -13,8 +13,9 @@ namespace tunnel::net {
 struct RuleInfo {
   std::uint32_t priority = 0;
   std::uint32_t table = 0;
-  std::string iif;               ///< "": any
-  std::optional<Ipv4Prefix> to;  ///< nothing: anywhere
+  std::string iif;                 ///< "": any
+  std::optional<Ipv4Prefix> from;  ///< nothing: from anywhere
+  std::optional<Ipv4Prefix> to;    ///< nothing: anywhere
   std::uint8_t protocol = 0;
   /// Nothing but the fields above selects packets, and the action is "lookup table".
   bool plain = true;

@@ -7,6 +7,11 @@
 
 The master's LAN and the customer's are both 192.168.1.0/24, on purpose. The topology `two` has all of it twice (laptop2,
 master2, router-a2, router-b2, onsite2, camera2) around the same internet and server, with the very same addresses.
+
+In the topology `uplinks` the onsite of `one` has two more ways to the internet, each behind a NAT router of its own:
+
+    onsite --eth1--- router-c --- internet        a second cable, 10.1.0.2/24, default route of metric 200
+           --wwan0-- router-d --- internet        stands for a mobile network, 10.64.0.2/24, metric 700
 """
 
 from __future__ import annotations
@@ -22,7 +27,8 @@ CAMERA = "192.168.1.50"  # also an address of router-a, so that what leaks finds
 EXTREMITY = "192.168.38.225"  # the master, as the laptop sees it
 LAPTOP_PORT = "usb0"
 
-TOPOLOGIES = {"one": 1, "two": 2}
+TOPOLOGIES = {"one": 1, "two": 2, "uplinks": 1}
+FURTHER_UPLINKS = (("eth1", "router-c", "10.1.0", 200), ("wwan0", "router-d", "10.64.0", 700))  # link, router, /24, metric
 
 # What a fresh Debian 12 sets (systemd's 50-default.conf); forwarding is off but on routers.
 SYSCTL = {
@@ -115,6 +121,9 @@ class Topology:
         for n, suffix in enumerate(self.suffixes):
             self._add_office(n, suffix)
             self._add_site(n, suffix)
+        if name == "uplinks":
+            for n, uplink in enumerate(FURTHER_UPLINKS, len(self.suffixes)):
+                self._add_further_uplink(n, *uplink)
 
     @property
     def masters(self) -> list[str]:
@@ -167,6 +176,15 @@ class Topology:
         self.nft[router] = NFT_CUSTOMER_ROUTER
         self.nameserver[onsite] = ROUTER_LAN
         self._uplink(router, f"rb{n}", 8 * n + 4, wan6, lan6)
+
+    def _add_further_uplink(self, n: int, link: str, router: str, net: str, metric: int) -> None:
+        """Another way of the onsite to the internet; the one of its LAN has the metric 0."""
+        self.hosts.append(router)
+        self.cables.append(Cable(End("onsite", link, (f"{net}.2/24",)), End(router, "lan0", (f"{net}.1/24",))))
+        self.routes["onsite"].append(f"default via {net}.1 metric {metric}")
+        self.nft[router] = NFT_OFFICE_ROUTER
+        wan6, lan6 = f"2001:db8:c{n}", f"2001:db8:c{n}:1"
+        self._uplink(router, f"r{router[-1]}0", 64 + 4 * n, wan6, lan6)
 
     def _uplink(self, router: str, link: str, base: int, wan6: str, lan6: str) -> None:
         """Joins a router to the internet: 198.51.100.(base+1) there, (base+2) on the router."""

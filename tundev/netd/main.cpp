@@ -51,13 +51,15 @@ int serve(const Config& config) {
   return bus_lost ? failed : 0;
 }
 
-int run(const std::string& config_path) {
+/// @param uplink  instead of the configuration's [uplink] device; "": as it says
+int run(const std::string& config_path, const std::string& uplink) {
   Config config;
   try {
     config = load_config(config_path);
   } catch (const ConfigError& error) {
     return complain(failed, error.what(), "correct the file and start me again");
   }
+  if (!uplink.empty()) config.uplink.device = uplink;
   log::set_level(config.log.level);
   try {
     return serve(config);
@@ -81,11 +83,17 @@ int main(int argc, char** argv) {
   app.name("tundev-netd");
   std::string config;
   app.add_option("--config", config, "configuration file")->type_name("FILE");
+  std::string uplink;
+  app.add_option("-U,--uplink", uplink, "reach the server by this interface only")
+      ->type_name("DEV")
+      ->check([](const std::string& name) {
+        return device::is_link_name(name) ? "" : "not a name of an interface";
+      });
   app.set_version_flag("--version", RDV_VERSION);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : device::wrong_usage;
   }
-  return device::run(config);
+  return device::run(config, uplink);
 }

@@ -38,6 +38,7 @@ Netd::Netd(tunnel::io::asio::io_context& io, const Config& config, Events events
     : io_{io},
       config_{config},
       events_{std::move(events)},
+      uplinks_{netlink_, config.uplink},
       uplink_reader_{netlink_, config.onsite.interface, config.resolv_conf},
       kernel_events_{io, ::fcntl(monitor_.fd(), F_DUPFD_CLOEXEC, 3)},
       resolv_conf_{io, uplink_reader_.files(), [this] { uplink_may_have_changed(); }},
@@ -47,7 +48,8 @@ Netd::Netd(tunnel::io::asio::io_context& io, const Config& config, Events events
   net::guard_table::apply(
       {});  // before the sweep: what it removes may have been all that was in the way
   sweep(netlink_, sysctl_journal(config_.runtime_dir));
-  reported_ = uplink_reader_.read();
+  uplinks_.look(Clock::now());
+  reported_ = uplink();
   watch_kernel();
 }
 
@@ -205,13 +207,42 @@ void Netd::uplink_may_have_changed() {
   uplink_timer_.async_wait([this, alive = alive_](error_code ec) {
     if (!*alive) return;
     uplink_pending_ = false;
-    if (!ec) report_uplink();
+    if (!ec) look_at_uplinks();
   });
 }
 
-void Netd::report_uplink() {
+void Netd::look_at_uplinks() {
   adapt_session();
-  auto now = uplink_reader_.read();
+  try {
+    uplinks_.look(Clock::now());
+  } catch (const net::NetError& error) {
+    log::error("cannot route the server's addresses by the uplink", {log::reason(error.what())});
+  }
+  tell_uplink();
+}
+
+void Netd::set_servers(const std::vector<std::string>& texts) {
+  if (texts.size() > server_addresses_max)
+    throw RequestError{"InvalidArgument",
+                       fmt::format("at most {} addresses of the server", server_addresses_max)};
+  std::vector<tunnel::Ipv4Address> servers;
+  for (const auto& text : texts) {
+    const auto server = tunnel::Ipv4Address::parse(text);
+    const auto first = server ? server->value >> 24U : 0;
+    if (first == 0 || first == 127 || first >= 224)
+      throw RequestError{"InvalidArgument", "not an address of a server"};
+    servers.push_back(*server);
+  }
+  uplinks_.set_servers(std::move(servers), Clock::now());
+}
+
+void Netd::report_uplink(const std::string& interface, bool answers) {
+  uplinks_.on_report(interface, answers, Clock::now());
+  tell_uplink();
+}
+
+void Netd::tell_uplink() {
+  auto now = uplink();
   if (now == reported_) return;
   reported_ = std::move(now);
   log::info("the uplink changed",

@@ -7,6 +7,7 @@
 #include "netd/file_watch.hpp"
 #include "netd/port_keeper.hpp"
 #include "netd/session_network.hpp"
+#include "netd/uplink_keeper.hpp"
 #include "netd/uplink_reader.hpp"
 
 #include <functional>
@@ -61,11 +62,16 @@ class Netd {
   /// @throws RequestError InvalidArgument
   void set_role(const std::string& role);
   Interface interface() const;
-  Uplink uplink() { return uplink_reader_.read(); }
   /// What keeps netd from its work, as one sentence: the kernel does not answer. "": nothing.
   std::string trouble() noexcept;
   /// One sentence on how it does.
   std::string status() const;
+  Uplink uplink() { return uplink_reader_.read(uplinks_); }
+  /// Where the server is: routed by the uplink that is chosen.
+  /// @throws RequestError InvalidArgument
+  void set_servers(const std::vector<std::string>& addresses);
+  /// Whether the server answers by that interface.
+  void report_uplink(const std::string& interface, bool answers);
 
   /// @param owner  bus name of the caller; owner_gone() ends its session
   /// @throws RequestError InvalidArgument, WrongRole, Busy, NoInterface
@@ -90,7 +96,8 @@ class Netd {
   void watch_kernel();
   void on_kernel_events();
   void uplink_may_have_changed();
-  void report_uplink();
+  void look_at_uplinks();
+  void tell_uplink();
   void adapt_session();
 
   tunnel::io::asio::io_context& io_;
@@ -98,6 +105,7 @@ class Netd {
   Events events_;
   net::LinkMonitor monitor_;  // before anything is read
   net::Netlink netlink_;
+  UplinkKeeper uplinks_;
   UplinkReader uplink_reader_;
   Uplink reported_;
   tunnel::io::asio::posix::stream_descriptor kernel_events_;

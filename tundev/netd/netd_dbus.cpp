@@ -90,7 +90,7 @@ std::tuple<std::string, std::string, std::string, bool> NetdDbus::GetInterface()
 
 NetdDbus::Options NetdDbus::GetUplink() {
   const auto uplink = answer([&] { return netd_.uplink(); });
-  Options options{{"interface", uplink.interface}, {"dns", uplink.dns}};
+  Options options{{"interface", uplink.interface}, {"dns", uplink.dns}, {"chosen", uplink.chosen}};
   const auto add = [&](const char* key, const std::string& value) {
     if (!value.empty()) options.emplace(key, value);
   };
@@ -99,7 +99,19 @@ NetdDbus::Options NetdDbus::GetUplink() {
   add("gateway", uplink.gateway);
   add("lan_interface", uplink.lan_interface);
   add("lan_address", uplink.lan_address);
+  std::vector<sdbus::Struct<std::string, std::string, bool>> others;
+  for (const auto& other : uplink.others)
+    others.emplace_back(other.interface, other.address, other.better);
+  if (!others.empty()) options.emplace("others", others);
   return options;
+}
+
+void NetdDbus::SetServers(const std::vector<std::string>& addresses) {
+  answer([&] { netd_.set_servers(addresses); });
+}
+
+void NetdDbus::ReportUplink(const std::string& interface, const bool& answers) {
+  answer([&] { netd_.report_uplink(interface, answers); });
 }
 
 std::tuple<sdbus::UnixFd, std::string> NetdDbus::OpenSession(const std::uint64_t& session,

@@ -27,6 +27,8 @@ class NetdDbus final : public sdbus::AdaptorInterfaces<org::rdv::Netd1_adaptor> 
   void SetRole(const std::string& role) override;
   std::tuple<std::string, std::string, std::string, bool> GetInterface() override;
   Options GetUplink() override;
+  void SetServers(const std::vector<std::string>& addresses) override;
+  void ReportUplink(const std::string& interface, const bool& answers) override;
   std::tuple<sdbus::UnixFd, std::string> OpenSession(const std::uint64_t& session,
                                                      const Options& setup) override;
   void CloseSession(const std::uint64_t& session) override;

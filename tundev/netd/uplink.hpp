@@ -7,11 +7,21 @@ namespace device {
 
 /// The way to the Internet, and on an onsite the customer's LAN, as GetUplink tells it.
 struct Uplink {
-  std::string interface;         ///< "" when there is no default route
+  std::string interface;         ///< "" when there is none
   std::string kind;              ///< "lan", "wlan" or "wwan"
   std::string address;           ///< CIDR; "" for none
   std::string gateway;           ///< "" on a point-to-point link
   std::vector<std::string> dns;  ///< at most `uplink_dns_max`
+  /// Another one that could take over.
+  struct Other {
+    std::string interface;
+    std::string address;
+    bool better;  ///< of higher priority than the one in use
+
+    bool operator==(const Other&) const = default;
+  };
+  bool chosen = false;        ///< by us: [uplink] is configured
+  std::vector<Other> others;  ///< of a configured list, the best first
   std::string lan_interface;
   std::string lan_address;  ///< CIDR
 

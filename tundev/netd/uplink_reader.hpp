@@ -1,6 +1,7 @@
 #pragma once
 #include "net/netlink.hpp"
 #include "netd/uplink.hpp"
+#include "netd/uplink_keeper.hpp"
 
 #include <filesystem>
 #include <optional>
@@ -18,10 +19,12 @@ class UplinkReader {
   /// @param resolv_conf  where the DNS servers stand
   UplinkReader(net::Netlink& netlink, std::string lan, std::filesystem::path resolv_conf);
 
+  /// @param keeper  says which uplink it is when there is a list of them
   /// @throws net::NetError when the kernel cannot be read; what is not there is left empty
-  Uplink read();
+  Uplink read(const UplinkKeeper& keeper);
 
-  /// The customer's LAN port: `wanted`, or the configured one, or that of the default route.
+  /// The customer's LAN port: `wanted`, or the configured one, or that of the default route, of
+  /// several the first that is no mobile or wireless one.
   /// @param problem  a sentence for a person, when there is no answer
   std::optional<std::string> lan(const std::string& wanted, std::string& problem);
   /// The IPv4 addresses of a link, the primary one first; empty when there is no such link.
@@ -32,9 +35,12 @@ class UplinkReader {
 
  private:
   std::vector<std::string> dns_servers() const;
+  std::string lan_by_routes();
 
   net::Netlink& netlink_;
   std::string lan_;
+  std::string
+      last_lan_;  ///< by its default route; it stays the LAN while only mobile ways are there
   std::filesystem::path resolv_conf_;
 };
 

@@ -36,6 +36,9 @@ BOOST_AUTO_TEST_CASE(an_empty_file_means_the_defaults) {
   BOOST_TEST(config.resolv_conf == "/etc/resolv.conf");
   BOOST_TEST((config.log.level == tunnel::log::Level::info));
   BOOST_TEST(config.server.address.empty());
+  BOOST_TEST(config.uplink.devices.empty());
+  BOOST_TEST(config.uplink.device.empty());
+  BOOST_TEST((config.uplink.return_after == std::chrono::seconds{60}));
   BOOST_TEST(config.onsite.interface.empty());
   BOOST_TEST(config.master.address == "192.168.38.225/29");
   BOOST_TEST(config.master.match.empty());
@@ -51,6 +54,10 @@ resolv_conf = "/c"
 level = "debug"
 [server]
 address = "[2001:db8::1]:8443"
+[uplink]
+devices = ["eth", "wlan0", "ww*"]
+device = "wwan0"
+return_after = 5
 [onsite]
 interface = "eth1"
 [master]
@@ -64,6 +71,9 @@ exclude = ["docker*", "enp3s0"]
   BOOST_TEST(config.resolv_conf == "/c");
   BOOST_TEST((config.log.level == tunnel::log::Level::debug));
   BOOST_TEST(config.server.address == "[2001:db8::1]:8443");
+  BOOST_TEST((config.uplink.devices == std::vector<std::string>{"eth", "wlan0", "ww*"}));
+  BOOST_TEST(config.uplink.device == "wwan0");
+  BOOST_TEST((config.uplink.return_after == std::chrono::seconds{5}));
   BOOST_TEST(config.onsite.interface == "eth1");
   BOOST_TEST(config.master.address == "10.9.8.1/24");
   BOOST_TEST(config.master.match == "usb*");
@@ -92,6 +102,9 @@ BOOST_AUTO_TEST_CASE(a_value_that_cannot_be_used_is_an_error) {
   BOOST_TEST(complains("[log]\nlevel = \"loud\"", "must be \"debug\""));
   BOOST_TEST(complains("[onsite]\ninterface = \"sixteen-letters-\"", "longer than 15"));
   BOOST_TEST(complains("[onsite]\ninterface = \"a/b\"", "not a name"));
+  BOOST_TEST(complains("[uplink]\ndevice = \"a b\"", "not a name"));
+  for (const char* bad : {"4", "3601", "\"60\"", "6.5"})
+    BOOST_TEST(complains(std::string{"[uplink]\nreturn_after = "} + bad, "from 5 to 3600"), bad);
   BOOST_TEST(complains("[onsite]\ninterface = \"a\\u0000b\"", "control character"));
 }
 
