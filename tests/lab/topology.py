@@ -3,7 +3,7 @@
     laptop --usb0-- master --eth0-- router-a --+                     +-- router-b --(bridge)--+-- onsite
     DHCP client   192.168.1.10        NAT      +---- internet -------+   NAT, lets out        |   192.168.1.10
                                                         |                only tcp/443         +-- camera
-                                                       rdv 203.0.113.10                           192.168.1.50
+                                                       rdv 203.0.113.10                           192.168.1.50, proxy
 
 The master's LAN and the customer's are both 192.168.1.0/24, on purpose. The topology `two` has all of it twice (laptop2,
 master2, router-a2, router-b2, onsite2, camera2) around the same internet and server, with the very same addresses.
@@ -24,6 +24,7 @@ RDV_PORT = 443
 ROUTER_LAN = "192.168.1.1"
 DEVICE_LAN = "192.168.1.10"  # of the master at home and of the onsite at the customer's
 CAMERA = "192.168.1.50"  # also an address of router-a, so that what leaks finds somebody who answers
+PROXY = "192.168.1.60"  # the host `proxy` on the first customer's LAN, where a test may start one (lab.proxy)
 EXTREMITY = "192.168.38.225"  # the master, as the laptop sees it
 LAPTOP_PORT = "usb0"
 
@@ -164,7 +165,12 @@ class Topology:
         lan6, wan6 = f"2001:db8:b{n}:1", f"2001:db8:b{n}"
         self.hosts += [router, onsite, camera]
         self.bridges.append(Bridge(router, "lan0", (f"{ROUTER_LAN}/24", f"{lan6}::1/64")))
-        for host, port, address in ((onsite, "port1", DEVICE_LAN), (camera, "port2", CAMERA)):
+        hosts = [(onsite, "port1", DEVICE_LAN), (camera, "port2", CAMERA)]
+        if n == 0:
+            self.hosts.append("proxy")
+            self.nameserver["proxy"] = ROUTER_LAN
+            hosts.append(("proxy", "port3", PROXY))
+        for host, port, address in hosts:
             last = address.rsplit(".", 1)[1]
             self.cables.append(
                 Cable(
