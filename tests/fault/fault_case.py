@@ -101,17 +101,26 @@ class Ride:
         return self.resumed_s
 
     def wait_goes_on(self) -> float:
-        """Waits until scp has done and its file is the same: seconds from the way's return to the first byte more."""
+        """Waits until scp has done and its file is the same: seconds from the way's return to the first byte more.
+
+        That is the end of the first pause after it was noticed; when nobody noticed, of the longest one.
+        """
         key_s = self.shell.echo_s()
         self.test.assertLess(key_s, 5.0, "the idle ssh answers late")
         self.copy.wait_end(COPY_S_MAX)
-        self.again = self.copy.pause(self.struck)[1]
+        noticed = self.struck + getattr(self, "noticed_s", 0.0)
+        pauses = self.copy.pauses(noticed)
+        longest = max(pauses, key=lambda pause: pause[1] - max(pause[0], noticed))
+        self.again = (pauses[0] if hasattr(self, "noticed_s") else longest)[1]
+        self.longest_s = longest[1] - max(longest[0], self.struck)
         self.again_s = max(0.0, self.again - self.back)
         self.test.assertTrue(self.shell.is_alive)
         return self.again_s
 
     def tell(self, more: str = "") -> None:
         noticed = f"{self.noticed_s:.2f} s" if hasattr(self, "noticed_s") else "never"
+        if self.copy:
+            more += f"; longest pause of the copy {self.longest_s:.2f} s"
         tell(
             f"fault: {self.name}: noticed {noticed}, again {self.again_s:.2f} s"
             f" (round trip {self.test.round_trip_ms:g} ms{more})"

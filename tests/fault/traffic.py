@@ -17,6 +17,7 @@ from lab.topology import CAMERA
 
 COPY_BYTES = 50_000_000
 WATCH_EVERY_S = 0.004
+PAUSE_S_MIN = 0.1
 REMOTE = "stty -icanon; echo ready; exec cat >/dev/null"  # the far end's terminal echoes; not icanon: no limit of a line
 
 
@@ -91,13 +92,13 @@ class Copy:
         if digest(self.target) != digest(self.source):
             raise LabError("the file was changed on its way")
 
-    def pause(self, since: float) -> tuple[float, float]:
-        """The longest time without growth that ended after `since`: its begin and its end, as time.monotonic()."""
+    def pauses(self, since: float) -> list[tuple[float, float]]:
+        """Times without growth, of at least PAUSE_S_MIN, that ended after `since`: begin and end, as time.monotonic()."""
         moments = [when for when, _ in self._grown]
-        pauses = [(a, b) for a, b in zip(moments, moments[1:]) if b > since]
-        if not pauses:
-            raise LabError("the copy has not gone on")
-        return max(pauses, key=lambda pause: pause[1] - max(pause[0], since))
+        found = [(a, b) for a, b in zip(moments, moments[1:]) if b > since and b - a >= PAUSE_S_MIN]
+        if not found:
+            raise LabError("the copy was never interrupted")
+        return found
 
     def stop(self) -> None:
         if self._process.poll() is None:
