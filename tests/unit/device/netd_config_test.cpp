@@ -125,6 +125,36 @@ BOOST_AUTO_TEST_CASE(a_server_is_a_host_and_a_port) {
     BOOST_TEST(!complaint(std::string{"[server]\naddress = \""} + bad + "\"").empty(), bad);
 }
 
+BOOST_AUTO_TEST_CASE(several_servers_are_a_list) {
+  const auto config = parse_config("[server]\naddress = ['a:443', '[::1]:8443']\n", "device.toml");
+  BOOST_TEST(config.server.address == "a:443, [::1]:8443");
+  BOOST_TEST(complains("[server]\naddress = ['a:443', '']", "device.toml:2: [server] address"));
+  BOOST_TEST(complains("[server]\naddress = ['a:443', 'b']", "host:port"));
+  BOOST_TEST(
+      complains("[server]\naddress = ['a:1','b:1','c:1','d:1','e:1','f:1','g:1','h:1','i:1']",
+                "more than 8 servers"));
+}
+
+BOOST_AUTO_TEST_CASE(a_proxy_is_read_and_its_password_never_told) {
+  const auto config = parse_config(R"([proxy]
+url = "http://p:3128"
+user = "ops"
+password_file = "/etc/rdv/proxy.password"
+no_proxy = ["10.0.0.0/8", "example.com"]
+)",
+                                   "device.toml");
+  BOOST_TEST(config.proxy.url == "http://p:3128");
+  BOOST_TEST(config.proxy.user == "ops");
+  BOOST_TEST(config.proxy.password_file == "/etc/rdv/proxy.password");
+  BOOST_TEST(config.proxy.no_proxy.size() == 2U);
+  BOOST_TEST(complaint("[proxy]\nurl = 'direct'").empty());
+  for (const auto* url : {"ftp://u:secret@p", "http://u:secret@p:99999", "http://u:secret@"}) {
+    const auto said = complaint(std::string{"[proxy]\nurl = '"} + url + "'");
+    BOOST_TEST(said.find("device.toml:2: [proxy] url") == 0U, said);
+    BOOST_TEST(said.find("secret") == std::string::npos);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_missing_file_is_an_error_only_when_it_was_named) {
   BOOST_CHECK_THROW(device::load_config("/nonexistent/device.toml"), ConfigError);
 }
