@@ -1,8 +1,7 @@
+#include "admin_bus.hpp"
 #include "base/log.hpp"
-#include "bus/asio_bus.hpp"
 #include "bus/supervisor.hpp"
 #include "config.hpp"
-#include "control_dbus.hpp"
 #include "net/server.hpp"
 
 #include <CLI/CLI.hpp>
@@ -48,30 +47,12 @@ std::vector<tunnel::UniqueFd> sockets_of_systemd() {
   return sockets;
 }
 
-/// The D-Bus side: the name is ours before anybody is told that we are ready.
-struct Bus {
-  Bus(asio::io_context& io, rdv::Server& server)
-      : bus{io, rdv::server_bus_name}, control{bus.connection(), server.control()} {}
-  tunnel::bus::AsioBus bus;
-  rdv::ControlDbus control;
-};
-
-std::unique_ptr<Bus> join_bus(asio::io_context& io, rdv::Server& server) try {
-  return std::make_unique<Bus>(io, server);
-} catch (const sdbus::Error& error) {
-  throw StartError{"cannot offer org.rdv.Server1 on the system bus: " + error.getMessage(),
-                   "check that dbus runs, that no other rdv-server does, and that the policy "
-                   "org.rdv.Server1.conf is installed"};
-}
-
 void serve(const Arguments& arguments) {
   const auto config = rdv::load_config(arguments.config);
   log::set_level(arguments.log_level.value_or(config.log_level));
   asio::io_context io{1};
   rdv::Server server{io, config, sockets_of_systemd()};
-  const auto bus = join_bus(io, server);
-
-  bool bus_lost = false;
+  const rdv::AdminBus bus{io, server.control()};
   tunnel::bus::Supervisor supervisor{io,
                                      {.trouble = [&] { return server.control().trouble(); },
                                       .status = [&] { return server.control().summary(); }}};
@@ -83,10 +64,6 @@ void serve(const Arguments& arguments) {
   };
   signals.async_wait([&](const boost::system::error_code& ec, int number) {
     if (!ec) stop(number == SIGTERM ? "SIGTERM" : "SIGINT");
-  });
-  bus->bus.on_lost([&] {
-    bus_lost = true;
-    stop("the system bus is gone");
   });
   // Once all has ended, the bus is all that keeps the loop busy.
   asio::co_spawn(io, server.run(), [&](const std::exception_ptr& error) {
@@ -104,7 +81,6 @@ void serve(const Arguments& arguments) {
     std::_Exit(say(std::string{"an error of ours: "} + error.what(),
                    "start it again, and report the lines above"));
   }
-  if (bus_lost) throw StartError{"the system bus is gone", "start rdv-server again when dbus runs"};
 }
 
 }  // namespace

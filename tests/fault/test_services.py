@@ -7,9 +7,11 @@ import time
 from contextlib import ExitStack
 
 from case import LabCase
+from snapshot import differences, snapshot
 from supervisor import Supervisor
 
-from lab.process import until
+from lab.process import LabError, until
+from lab.session import Session
 
 WATCHDOG = 2.0  # s; INSTALL.md has 30 s
 
@@ -77,3 +79,75 @@ class OneThatHangsIsRestarted(Services):
 
     def test_the_onsites_netd(self) -> None:
         self.hang("onsite", "tundev-netd")
+
+
+class AMessageBusThatIsRestarted(Services):
+    def restart_bus(self, host: str) -> None:
+        self.lab[host].background("dbus-daemon").stop()
+        self.lab[host].start_bus()
+        self.lab[host].wait_bus()
+
+    def administers(self) -> bool:
+        try:
+            return bool(self.rdvctl("status"))
+        except LabError:
+            return False
+
+    def test_the_servers_leaves_sessions_alone_and_can_be_administered_again(self) -> None:
+        pid = self.rdv.background("rdv-server").pid
+        session = self.open_session()
+        self.restart_bus("rdv")
+        lost = time.monotonic()
+        self.assert_reaches_camera()
+        until("rdvctl status", self.administers, 15)
+        print(f"       rdvctl works {time.monotonic() - lost:.1f} s after the bus came back")
+        self.assertEqual(self.rdv.background("rdv-server").pid, pid)
+        self.assertEqual([s["onsite"] for s in self.sessions()], ["rpi1100"])
+        self.assert_reaches_camera()
+        session.press_ctrl_c()
+        self.assertEqual(session.wait_end(), 0, session.output)
+
+    def begin(self, host: str) -> Session:
+        """A session, and both daemons of `host` supervised; `left()` tells what it changed in the kernels."""
+        self.services = [self.supervise(host, daemon) for daemon in ("tundev-netd", "tundev-agent")]
+        super().setUp()
+        self.before = {name: snapshot(self.lab[name]) for name in ("master", "onsite")}
+        session = self.open_session()
+        self.assertTrue(self.left(), "the comparison sees nothing of a session")
+        self.lost = time.monotonic()
+        self.restart_bus(host)
+        return session
+
+    def left(self) -> str:
+        return "".join(differences(was, snapshot(self.lab[name])) for name, was in self.before.items())
+
+    def assert_nothing_left(self) -> None:
+        until("the end of the session at the server", lambda: not self.sessions(), 30)
+        for service in self.services:
+            until(f"the restart of {service.daemon}", lambda: "READY=1" in service.said(self.lost), 30)
+        super().setUp()
+        try:
+            until("everything as before", lambda: not self.left(), 20, 0.1)
+        except LabError:
+            self.fail(f"not as before the session:\n{self.left()}")
+
+    def test_the_masters_ends_its_session_with_the_cause_and_leaves_nothing(self) -> None:
+        """masterdev is on that bus as well: it cannot go on."""
+        self.assert_ends(self.begin("master"), 1, "system bus went away", seconds=30)
+        self.assert_nothing_left()
+        with self.session() as again:
+            again.wait_established()
+            self.assert_reaches_camera()
+        print(f"       a new session {time.monotonic() - self.lost:.1f} s after the master's bus was restarted")
+
+    def test_the_onsites_ends_its_session_with_the_cause_and_the_engineer_gets_another(self) -> None:
+        session = self.begin("onsite")
+        session.wait_output("established anew", 30)
+        anew = time.monotonic() - self.lost
+        self.assertRegex(session.output, "interrupted: .*(network failed|no longer answers)")
+        self.assert_reaches_camera()
+        self.assertEqual(len(self.sessions()), 1)
+        session.press_ctrl_c()
+        self.assertEqual(session.wait_end(), 0, session.output)
+        self.assert_nothing_left()
+        print(f"       established anew {anew:.1f} s after the onsite's bus was restarted")

@@ -55,6 +55,11 @@ Task<> Agent::run() {
             serve_deadlines());
 }
 
+void Agent::lose_bus() {
+  end_session(CloseCode::kernel, "its system bus was restarted", true);
+  stop();
+}
+
 void Agent::stop() {
   if (std::exchange(stopping_, true)) return;
   end_session(CloseCode::shutdown, "", false);

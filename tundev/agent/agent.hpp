@@ -69,6 +69,8 @@ class Agent {
   /// Runs until stop(), then ends the session and says goodbye.
   Task<> run();
   void stop();
+  /// The bus is gone, and netd with it: ends the session with that cause, then stop().
+  void lose_bus();
 
   // What org.rdv.Device1 offers. Those that cannot answer at once call back; all throw AgentError.
   std::optional<wire::Identity> identity() const;

@@ -25,6 +25,17 @@ auto answer(Method method) {
   }
 }
 
+/// Says something on the bus. On one that is gone nobody listens: what follows from that is not
+/// ours to decide (AsioBus::on_lost).
+template <class Say>
+void say(Say words) {
+  try {
+    words();
+  } catch (const sdbus::Error& error) {
+    tunnel::log::debug("nobody on the bus could be told", {tunnel::log::reason(error.what())});
+  }
+}
+
 std::uint64_t unsigned_time(tunnel::UnixSeconds time) {
   return time < 0 ? 0 : static_cast<std::uint64_t>(time);
 }
@@ -101,7 +112,7 @@ DeviceDbus::DeviceDbus(asio::io_context& io, tunnel::bus::AsioBus& bus, const Co
              config,
              {.session_changed =
                   [this](std::uint64_t id, const std::string& state, const Details& details) {
-                    emitSessionChanged(id, state, facts_of(details));
+                    say([&] { emitSessionChanged(id, state, facts_of(details)); });
                   },
               .facts_changed = [this] { emit_facts(); }}} {
   bus.on_name_gone([this](const std::string& name) { agent_.on_name_gone(name); });
@@ -121,9 +132,11 @@ void DeviceDbus::Enroll(sdbus::Result<std::string, std::string, std::string>&& r
   try {
     agent_.enrol(std::move(code), [reply](const std::variant<wire::Identity, AgentError>& outcome) {
       if (const auto* error = std::get_if<AgentError>(&outcome))
-        return reply->returnError(to_dbus(*error));
+        return say([&] { reply->returnError(to_dbus(*error)); });
       const auto& self = std::get<wire::Identity>(outcome);
-      reply->returnResults(self.name.str(), std::string{to_string(self.role)}, self.system.str());
+      say([&] {
+        reply->returnResults(self.name.str(), std::string{to_string(self.role)}, self.system.str());
+      });
     });
   } catch (const AgentError& error) {
     reply->returnError(to_dbus(error));
@@ -135,11 +148,11 @@ void DeviceDbus::List(sdbus::Result<std::vector<Facts>>&& result) {
   try {
     agent_.list([reply](const std::variant<std::vector<wire::ListedDevice>, AgentError>& outcome) {
       if (const auto* error = std::get_if<AgentError>(&outcome))
-        return reply->returnError(to_dbus(*error));
+        return say([&] { reply->returnError(to_dbus(*error)); });
       std::vector<Facts> devices;
       for (const auto& device : std::get<0>(outcome))
         devices.push_back(facts_of(device));
-      reply->returnResults(devices);
+      say([&] { reply->returnResults(devices); });
     });
   } catch (const AgentError& error) {
     reply->returnError(to_dbus(error));
@@ -194,8 +207,10 @@ std::string DeviceDbus::Version() {
 }
 
 void DeviceDbus::emit_facts() {
-  getObject().emitPropertiesChangedSignal(
-      INTERFACE_NAME, {"Name", "Role", "System", "Server", "Connected", "Status"});
+  say([&] {
+    getObject().emitPropertiesChangedSignal(
+        INTERFACE_NAME, {"Name", "Role", "System", "Server", "Connected", "Status"});
+  });
 }
 
 }  // namespace device

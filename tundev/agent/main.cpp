@@ -64,6 +64,7 @@ int serve(const Config& config) {
   });
   bus.on_lost([&] {
     bus_lost = true;
+    device.agent().lose_bus();
     stop();
   });
   asio::co_spawn(io, device.agent().run(), [&](std::exception_ptr thrown) {
