@@ -66,14 +66,15 @@ Task<std::string> Uplink::connect_once() {
   if (stopping_) co_return "";
   auto dialled = std::get<Dialled>(std::move(outcome));
   way_ = std::move(dialled.way);
+  dates_were_checked_ = clock_is_good();
   const auto context = crypto::TlsContext::device(identity_.credentials(), identity_.ca,
-                                                  wire::alpn_control, !clock_is_wrong_);
+                                                  wire::alpn_control, dates_were_checked_);
   link_.emplace(std::move(dialled.socket), context, [this](const wire::ControlMessage& message) {
     events_.actions(control_.on_message(message, Clock::now()));
   });
   auto why = co_await link_->handshake();
   if (!why.empty()) {
-    if (link_->failed_for_dates() && !clock_is_wrong_)
+    if (link_->failed_for_dates() && dates_were_checked_)
       clock_is_wrong_ = retry_without_dates_ = true;
     else
       dialler_.on_failed(way_);
@@ -109,16 +110,13 @@ void Uplink::drop(std::string why) {
 }
 
 void Uplink::on_online(const wire::Welcome& welcome) {
-  clock_offset_ = std::chrono::seconds{welcome.server_time - tunnel::unix_now()};
-  if (clock_is_wrong_ && !link_->server_is_valid_at(welcome.server_time))
+  if (!dates_were_checked_ && !link_->server_is_valid_at(welcome.server_time))
     return drop("the server's certificate is not valid at the time it tells");
-  if (clock_offset_ > clock_is_off || clock_offset_ < -clock_is_off) {
+  told_ = ServerTime{welcome.server_time, Clock::now()};
+  clock_is_wrong_ = false;  // from now on the server's time says whether it is
+  if (!clock_is_good())
     log::warn("this device's clock is wrong; the server's time is used for certificates",
-              {log::seconds(clock_offset_.count())});
-    clock_is_wrong_ = true;
-  } else {
-    clock_is_wrong_ = false;
-  }
+              {log::seconds(clock_offset().count())});
   online_ = true;
   dialler_.on_good(way_);
   reconnect_.on_online(Clock::now());
@@ -141,6 +139,17 @@ std::string Uplink::way_text() const {
   const auto server = way_.server.str();
   if (!way_.proxy) return server;
   return fmt::format("{} through the proxy {}", server, way_.proxy->at().str());
+}
+
+std::chrono::seconds Uplink::clock_offset() const {
+  if (!told_) return {};
+  const auto since = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - told_->at);
+  return std::chrono::seconds{told_->time - tunnel::unix_now()} + since;
+}
+
+bool Uplink::clock_is_good() const {
+  const auto offset = clock_offset();
+  return !clock_is_wrong_ && offset <= clock_is_off && offset >= -clock_is_off;
 }
 
 void Uplink::say(std::string status) {

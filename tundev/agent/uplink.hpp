@@ -45,10 +45,10 @@ class Uplink {
   bool is_online() const { return online_; }
   /// One sentence for a person.
   const std::string& status() const { return status_; }
-  /// The server's time less ours.
-  std::chrono::seconds clock_offset() const { return clock_offset_; }
+  /// The server's time less ours, now: our clock may have jumped since the server told us its time.
+  std::chrono::seconds clock_offset() const;
   /// False when our clock is so wrong that the dates of certificates say nothing.
-  bool clock_is_good() const { return !clock_is_wrong_; }
+  bool clock_is_good() const;
 
  private:
   Task<std::string> connect_once();
@@ -69,7 +69,12 @@ class Uplink {
   bool stopping_ = false;
   bool clock_is_wrong_;
   bool retry_without_dates_ = false;
-  std::chrono::seconds clock_offset_{};
+  struct ServerTime {
+    tunnel::UnixSeconds time;
+    Clock::time_point at;
+  };
+  std::optional<ServerTime> told_;  ///< by the last Welcome
+  bool dates_were_checked_ = true;  ///< at the last handshake
   Clock::time_point last_attempt_{};
   std::string status_;
   std::string goodbye_;  ///< the server's own words on why not
