@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import socket
+import subprocess
 import time
 from contextlib import ExitStack
 
@@ -12,7 +15,28 @@ from supervisor import Supervisor
 
 from lab.process import LabError, until
 from lab.session import Session
+from lab.topology import RDV_ADDRESS, RDV_PORT
 
+LISTEN = """
+import socket, sys
+listening = socket.create_server(("0.0.0.0", int(sys.argv[2])), backlog=512)
+socket.send_fds(socket.socket(fileno=int(sys.argv[1])), [b"."], [listening.fileno()])
+"""
+CONNECT = """
+import json, select, socket, sys, time
+counts = {"connected": 0, "refused": 0, "longest_ms": 0}
+print("go", flush=True)
+ends = time.monotonic() + 60
+while not select.select([sys.stdin], [], [], 0.005)[0] and time.monotonic() < ends:
+    begun = time.monotonic()
+    try:
+        socket.create_connection((sys.argv[1], int(sys.argv[2])), 10).close()
+        counts["connected"] += 1
+    except ConnectionRefusedError:
+        counts["refused"] += 1
+    counts["longest_ms"] = max(counts["longest_ms"], round((time.monotonic() - begun) * 1000))
+print(json.dumps(counts))
+"""
 WATCHDOG = 2.0  # s; INSTALL.md has 30 s
 
 
@@ -151,3 +175,46 @@ class AMessageBusThatIsRestarted(Services):
         self.assertEqual(session.wait_end(), 0, session.output)
         self.assert_nothing_left()
         print(f"       established anew {anew:.1f} s after the onsite's bus was restarted")
+
+
+class AnUpgradeOfTheServer(Services):
+    def listening(self) -> socket.socket:
+        """A socket that listens on the server's port, as rdv-server.socket has it."""
+        self.rdv.background("rdv-server").stop(20)
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            made = self.rdv.popen(
+                "python3", "-c", LISTEN, theirs.fileno(), RDV_PORT, pass_fds=(theirs.fileno(),)
+            )
+            _, fds, _, _ = socket.recv_fds(ours, 16, 1)
+            self.assertEqual(made.wait(10), 0)
+        listening = socket.socket(fileno=fds[0])
+        self.stack.enter_context(listening)
+        # The next test's server opens the port itself.
+        self.stack.callback(self.rdv.background("rdv-server").stop, 20)
+        return listening
+
+    def test_with_a_listening_socket_of_systemds_no_connection_is_refused_in_five_restarts(self) -> None:
+        server = Supervisor(self.lab, "rdv", "rdv-server", listening=self.listening())
+        self.stack.enter_context(server)
+        self.lab.daemons.wait_online(["master", "rpi1100"])
+        client = self.lab["internet"].popen(
+            *("python3", "-c", CONNECT, RDV_ADDRESS, RDV_PORT),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.stack.enter_context(client)
+        self.assertEqual(client.stdout.readline(), "go\n")
+        for _ in range(5):
+            before = time.monotonic()
+            server.process.signal(signal.SIGTERM)
+            until("the next server", lambda: "READY=1" in server.said(before), 20)
+        counts = json.loads(client.communicate("\n", timeout=60)[0])
+        self.assertEqual(counts["refused"], 0, counts)
+        self.assertGreater(counts["connected"], 20)
+        self.lab.daemons.wait_online(["master", "rpi1100"])
+        with self.session() as session:
+            session.wait_established()
+            self.assert_reaches_camera()
+        print(f"       5 restarts: {counts['connected']} connections, the longest took {counts['longest_ms']} ms")
