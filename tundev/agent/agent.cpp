@@ -118,17 +118,17 @@ Task<> Agent::serve_sessions() {
 
 /// The root of a session: what cannot be helped here ends the session, not the agent.
 Task<tunnel::io::LegEnd> Agent::run_runner(const core::StartSession& start) {
-  SessionRunner::Plan plan{.start = start,
+  SessionRunner::Plan plan{.first = leg_plan(start),
                            .role = identity_->self.role,
-                           .way = uplink_->way(),
-                           .interface = config_.onsite.interface,
-                           .clock_offset = uplink_->clock_offset(),
-                           .check_dates = uplink_->clock_is_good(),
-                           .early = std::exchange(early_leg_, std::nullopt)};
-  const auto running = [this, start](Clock::duration echo) { on_running(start, echo); };
+                           .interface = config_.onsite.interface};
+  SessionRunner::Events events{
+      .running = [this](const core::StartSession& s, Clock::duration echo) { on_running(s, echo); },
+      .lost = [this, id = start.id](
+                  std::uint32_t epoch,
+                  tunnel::io::LegEnd why) { return report_lost_leg(id, epoch, std::move(why)); }};
   std::string failure;
   try {
-    runner_.emplace(*identity_, netd_, std::move(plan), running, executor_);
+    runner_.emplace(*identity_, netd_, std::move(plan), std::move(events), executor_);
     co_return co_await runner_->run();
   } catch (const std::exception& error) {
     failure = error.what();
@@ -140,7 +140,8 @@ Task<tunnel::io::LegEnd> Agent::run_runner(const core::StartSession& start) {
 Task<> Agent::run_session(core::StartSession start) {
   const auto id = start.id;
   const auto end = co_await run_runner(start);
-  if (end.code == CloseCode::network || end.code == CloseCode::kernel) co_await wait_for_cause(id);
+  if (end.code == CloseCode::network || end.code == CloseCode::kernel)
+    co_await wait_for_cause(id, cause_timeout);
   if (control_) apply(control_->end(id, end.code, end.text));
   if (runner_) co_await runner_->clean_up();
   if (auto* mine = record(id); mine != nullptr) {
@@ -153,13 +154,21 @@ Task<> Agent::run_session(core::StartSession start) {
 
 /// The server tells on the control connection why it cut a leg, and netd on the bus why it took the
 /// TUN away (the laptop was unplugged); that may come a moment later.
-Task<> Agent::wait_for_cause(std::uint64_t id) {
-  const auto ends = Clock::now() + cause_timeout;
+Task<> Agent::wait_for_cause(std::uint64_t id, Clock::duration time) {
+  const auto ends = Clock::now() + time;
   for (;;) {
     const auto* mine = record(id);
     if (mine == nullptr || mine->end || stopping_ || Clock::now() >= ends) co_return;
     co_await cause_wakeup_.wait_until(ends);
   }
+}
+
+Task<> Agent::report_lost_leg(std::uint64_t id, std::uint32_t epoch, tunnel::io::LegEnd why) {
+  const auto* mine = record(id);
+  const bool resumes = mine != nullptr && mine->is_running;
+  if (resumes) begin_leg();
+  co_await wait_for_cause(id, resumes ? resume_after : cause_timeout);
+  if (control_) apply(control_->on_leg_lost(id, epoch, why.code, why.text, Clock::now()));
 }
 
 Task<> Agent::serve_enrolments() {
@@ -287,9 +296,19 @@ NetdClient::Events Agent::netd_events() {
           [this] {
             uplink_changed_ = true;
             netd_wakeup_.notify();
-            if (uplink_) uplink_->retry_soon();
+            on_uplink_changed();
           },
   };
+}
+
+/// Connections that leave by an address which is no longer the way to the server are dead, however
+/// long TCP hopes; what is left must prove itself.
+void Agent::on_uplink_changed() {
+  if (!uplink_) return;
+  const auto source = uplink_->source_address();
+  if (source && runner_ && runner_->leg_address().value_or(*source) != *source)
+    runner_->lose_leg(CloseCode::network, "this device's uplink changed");
+  uplink_->on_network_changed();
 }
 
 void Agent::judge_readiness() {
@@ -340,6 +359,7 @@ void Agent::apply(core::ControlActions actions) {
   if (actions.empty()) return;  // serve_deadlines() would wake itself for ever
   for (auto& action : actions)
     std::visit([this](auto& a) { on(a); }, action);
+  if (uplink_) uplink_->set_impatient(is_interrupted());
   deadline_wakeup_.notify();
 }
 
@@ -350,6 +370,7 @@ void Agent::on(const core::SendMessage& action) {
 void Agent::on(const core::Online& action) {
   uplink_->on_online(action.welcome);
   next_renewal_ = Clock::now();
+  if (is_interrupted()) begin_leg();
 }
 
 void Agent::on(core::Listed& action) {
@@ -377,6 +398,10 @@ void Agent::on(const core::CertificateRenewed& action) {
 
 void Agent::on(const core::ServerSaidGoodbye& action) {
   uplink_->on_goodbye(action.goodbye);
+  using enum wire::GoodbyeCode;
+  const auto code = action.goodbye.code;
+  if (code == revoked || code == unknown_device || code == wrong_key)
+    end_session(CloseCode::revoked, action.goodbye.text, false);
 }
 
 void Agent::on(const core::DropConnection& action) {

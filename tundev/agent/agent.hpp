@@ -50,6 +50,7 @@ class Agent {
     std::uint64_t id = 0, session = 0;
     std::string state, peer;
     tunnel::UnixSeconds since = 0;
+    tunnel::UnixSeconds interrupted_since = 0;  ///< 0: it is not
     std::uint64_t rx_bytes = 0, tx_bytes = 0;
   };
   using OnEnrolled = std::function<void(std::variant<wire::Identity, AgentError>)>;
@@ -58,6 +59,8 @@ class Agent {
   static constexpr auto list_timeout = std::chrono::seconds{5};
   /// How long a leg that broke without a word waits for the server or netd to say why.
   static constexpr auto cause_timeout = std::chrono::milliseconds{700};
+  /// The same, of an established session: the way to a new leg is begun meanwhile.
+  static constexpr auto resume_after = std::chrono::milliseconds{50};
   /// How long the first connection waits for what netd knows of our LAN.
   static constexpr auto facts_timeout = std::chrono::seconds{2};
 
@@ -89,12 +92,12 @@ class Agent {
   struct Record {
     std::uint64_t id = 0;
     std::string owner, peer;
-    tunnel::UnixSeconds since = 0;
-    Clock::time_point asked, established;
+    tunnel::UnixSeconds since = 0, interrupted_since = 0;
+    Clock::time_point asked, established, ends;
     std::uint64_t session = 0;
     std::optional<tunnel::core::SessionEnd> end;
     tunnel::io::PumpCounters counters;
-    bool is_running = false;  ///< established
+    bool is_running = false;  ///< established, at least once
   };
   struct PendingList {
     std::uint32_t request;
@@ -109,7 +112,8 @@ class Agent {
   Task<> serve_identity();
   Task<> serve_sessions();
   Task<> serve_enrolments();
-  Task<> wait_for_cause(std::uint64_t id);
+  Task<> wait_for_cause(std::uint64_t id, Clock::duration time);
+  Task<> report_lost_leg(std::uint64_t id, std::uint32_t epoch, tunnel::io::LegEnd why);
   Task<> serve_netd();
   Task<> serve_deadlines();
   Task<> run_session(tunnel::core::StartSession start);
@@ -130,6 +134,9 @@ class Agent {
   void on(const tunnel::core::SessionOffered& action);
 
   void begin_leg();
+  SessionRunner::LegPlan leg_plan(tunnel::core::StartSession start);
+  bool is_interrupted() const;
+  void on_uplink_changed();
   void on_running(const tunnel::core::StartSession& start, Clock::duration echo);
   void conclude(std::uint64_t id);
   Record* record(std::uint64_t id);

@@ -105,6 +105,7 @@ std::vector<Agent::SessionFacts> Agent::sessions() const {
                      .state = std::string{is_known ? to_string(machine->state()) : "closing"},
                      .peer = r.peer,
                      .since = r.since,
+                     .interrupted_since = r.interrupted_since,
                      .rx_bytes = counters.rx_bytes,
                      .tx_bytes = counters.tx_bytes});
   }
@@ -138,9 +139,28 @@ void Agent::on(const core::SessionWaits& action) {
        {"since", static_cast<std::uint64_t>(std::max<tunnel::UnixSeconds>(0, action.why.since))}});
 }
 
+bool Agent::is_interrupted() const {
+  return control_ && control_->session() && control_->session()->is_interrupted();
+}
+
+SessionRunner::LegPlan Agent::leg_plan(core::StartSession start) {
+  return {.start = std::move(start),
+          .way = uplink_->way(),
+          .clock_offset = uplink_->clock_offset(),
+          .check_dates = uplink_->clock_is_good(),
+          .early = std::exchange(early_leg_, std::nullopt)};
+}
+
 void Agent::on(core::StartSession& action) {
   auto* mine = record(action.id);
   mine->session = action.grant.session;
+  mine->ends = action.ends;
+  if (action.grant.epoch > 1) {
+    log::info("a session was granted again", {log::session(mine->session), log::device(mine->peer),
+                                              log::count(action.grant.epoch)});
+    if (runner_ && runner_->id() == action.id) runner_->resume(leg_plan(std::move(action)));
+    return;
+  }
   log::info("a session was granted", {log::session(mine->session), log::device(mine->peer)});
   events_.session_changed(action.id, "opening",
                           {{"session", tunnel::format_session_id(mine->session)}});
@@ -152,24 +172,52 @@ void Agent::on_running(const core::StartSession& start, Clock::duration echo) {
   auto* mine = record(start.id);
   if (mine == nullptr || mine->end || !control_) return;
   const auto now = Clock::now();
+  const bool resumed = is_interrupted();
+  const auto interrupted =
+      resumed ? now - control_->session()->interrupted_at() : Clock::duration{};
   control_->on_established(start.id, now);
-  mine->is_running = true;
-  mine->established = now;
+  if (uplink_) uplink_->set_impatient(false);
+  if (!std::exchange(mine->is_running, true)) mine->established = now;
+  mine->interrupted_since = 0;
   Details details{{"session", tunnel::format_session_id(mine->session)},
                   {"peer", mine->peer},
                   {"hostname", start.peer.hostname},
                   {"lan", start.peer.lan ? start.peer.lan->str() : std::string{}},
                   {"dns", texts(start.grant.dns)},
                   {"open_ms", to_ms(now - mine->asked)},
-                  {"expires", static_cast<std::uint64_t>(server_now()) + start.grant.seconds}};
+                  {"expires", static_cast<std::uint64_t>(server_now()) +
+                                  whole_seconds(std::max(start.ends - now, Clock::duration{}))}};
   if (echo > Clock::duration::zero()) details["echo_ms"] = to_ms(echo);
-  log::info("a session is established", {log::session(mine->session), log::device(mine->peer)});
+  if (resumed) {
+    details["resumed"] = true;
+    details["interrupted_ms"] = to_ms(interrupted);
+    log::info("a session is resumed",
+              {log::session(mine->session), log::device(mine->peer), log::count(start.grant.epoch),
+               log::seconds(static_cast<std::int64_t>(whole_seconds(interrupted)))});
+  } else {
+    log::info("a session is established", {log::session(mine->session), log::device(mine->peer)});
+  }
   events_.session_changed(start.id, "established", details);
 }
 
-/// It cannot go on without its leg.
+/// The kernel stays as it is, and the TUN is drained; with the next grant it goes on.
 void Agent::on(const core::SessionInterrupted& action) {
-  apply(control_->end(action.id, action.why.close, action.why.detail));
+  auto* mine = record(action.id);
+  if (mine == nullptr || mine->end) return;
+  if (runner_ && runner_->id() == action.id) runner_->interrupt();
+  if (!early_leg_) begin_leg();
+  log::warn("a session is interrupted", {log::session(mine->session), log::device(mine->peer),
+                                         log::code(action.why.code), log::reason(action.why.text)});
+  cause_wakeup_.notify();
+  if (action.again) return;
+  mine->interrupted_since = server_now();
+  const auto left = mine->ends - Clock::now();
+  const auto patience = std::min<Clock::duration>(wire::resume_grace, left);
+  events_.session_changed(
+      action.id, "interrupted",
+      {{"code", action.why.code},
+       {"text", action.why.text},
+       {"up_to_seconds", whole_seconds(std::max(patience, Clock::duration{}))}});
 }
 
 void Agent::on(core::SessionOver& action) {

@@ -2,6 +2,7 @@
 
 #include <openssl/x509.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -13,7 +14,7 @@ using tunnel::core::Keepalive;
 Task<std::string> ControlLink::handshake() {
   tunnel::io::error_code ec;
   tls_.socket().set_option(asio::ip::tcp::no_delay{true}, ec);
-  const auto first = co_await (tls_.handshake() || sleep_for(wire::authenticated_timeout));
+  const auto first = co_await (tls_.handshake() || sleep_for(greeting_timeout()));
   if (first.index() == 1) {
     tls_.close();
     co_return "it did not answer in time";
@@ -24,7 +25,7 @@ Task<std::string> ControlLink::handshake() {
 }
 
 Task<std::string> ControlLink::run() {
-  deadline_ = Clock::now() + wire::authenticated_timeout;
+  deadline_ = Clock::now() + greeting_timeout();
   co_await (read() || write() || watch());
   tls_.shutdown();
   tls_.close();
@@ -52,11 +53,47 @@ void ControlLink::fail(std::string why) {
   close(std::move(why));
 }
 
+void ControlLink::abandon(std::string why) {
+  fail(std::move(why));
+  deadline_ = Clock::now();
+}
+
 void ControlLink::on_online(std::chrono::seconds ping_after) {
-  keepalive_.emplace(
-      Keepalive::Times{.ping_after = ping_after, .give_up_after = wire::pong_timeout},
-      Clock::now());
+  ping_after_ = ping_after;
+  begin_keepalive();
+}
+
+void ControlLink::begin_keepalive() {
+  const auto times = impatient_
+                         ? Keepalive::Times{impatient_ping_after, wire::impatient_pong_timeout}
+                         : Keepalive::Times{ping_after_, wire::pong_timeout};
+  keepalive_.emplace(times, Clock::now());
   watch_wakeup_.notify();
+}
+
+void ControlLink::set_impatient(bool impatient) {
+  impatient_ = impatient;
+  if (!keepalive_) return;  // not welcomed yet
+  begin_keepalive();
+  if (impatient) check();
+}
+
+void ControlLink::check() {
+  if (!keepalive_ || closing_ || check_ends_) return;
+  check_ends_ = Clock::now() + wire::impatient_pong_timeout;
+  send(wire::Ping{.token = ++pings_});
+  watch_wakeup_.notify();
+}
+
+Clock::duration ControlLink::greeting_timeout() const {
+  return impatient_ ? Clock::duration{impatient_timeout}
+                    : Clock::duration{wire::authenticated_timeout};
+}
+
+std::optional<asio::ip::address> ControlLink::own_address() {
+  tunnel::io::error_code ec;
+  const auto end = tls_.socket().local_endpoint(ec);
+  return ec ? std::nullopt : std::optional{end.address()};
 }
 
 bool ControlLink::failed_for_dates() const {
@@ -76,10 +113,11 @@ Task<> ControlLink::read() {
   while (!closing_) {
     const auto got = co_await tls_.read_some(chunk);
     if (!got) {
-      if (!closing_) why_ = why_it_broke(got.error());
+      if (why_.empty()) why_ = why_it_broke(got.error());
       co_return;
     }
     if (keepalive_) keepalive_->on_received(Clock::now());
+    check_ends_.reset();
     if (!take(std::span{chunk}.first(*got))) break;
   }
   // What is still to be sent, and the time-out, are the other two's.
@@ -119,7 +157,7 @@ Task<> ControlLink::write() {
       outbox_.pop_front();
       const auto ec = co_await tls_.write(frame);
       if (!ec) continue;
-      if (!closing_) why_ = why_it_broke(ec);
+      if (why_.empty()) why_ = why_it_broke(ec);
       co_return;
     }
     if (closing_) co_return;
@@ -135,6 +173,9 @@ Task<> ControlLink::watch() {
         if (!closing_) why_ = "the server did not greet us in time";
         co_return;
       }
+    } else if (check_ends_ && now >= *check_ends_) {
+      why_ = "the server no longer answers";
+      co_return;
     } else {
       switch (keepalive_->on_deadline(now)) {
         case Keepalive::Action::none: break;
@@ -146,9 +187,9 @@ Task<> ControlLink::watch() {
   }
 }
 
-/// A function of its own: GCC 12 evaluates both arms of a conditional inside a co_await.
 tunnel::Clock::time_point ControlLink::next_deadline() const {
-  return closing_ || !keepalive_ ? deadline_ : keepalive_->next_deadline();
+  if (closing_ || !keepalive_) return deadline_;
+  return std::min(keepalive_->next_deadline(), check_ends_.value_or(Clock::time_point::max()));
 }
 
 }  // namespace device

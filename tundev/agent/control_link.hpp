@@ -23,6 +23,10 @@ class ControlLink {
   static constexpr std::size_t outbox_messages_max = 256;
   /// close() to the end of run().
   static constexpr auto close_timeout = std::chrono::seconds{2};
+  /// While a session waits for this connection: TLS, and Welcome, are given up after this; and
+  /// after so long a silence the server is asked.
+  static constexpr auto impatient_timeout = std::chrono::seconds{5};
+  static constexpr auto impatient_ping_after = std::chrono::seconds{3};
 
   ControlLink(asio::ip::tcp::socket socket, const crypto::TlsContext& context, OnMessage on_message)
       : tls_{std::move(socket), context},
@@ -30,7 +34,7 @@ class ControlLink {
         outbox_wakeup_{tls_.get_executor()},
         watch_wakeup_{tls_.get_executor()} {}
 
-  /// Within wire::authenticated_timeout. @return "" or why it failed
+  /// Within wire::authenticated_timeout, or impatient_timeout. @return "" or why it failed
   Task<std::string> handshake();
   /// Reads, writes and watches until the connection ends. @return why it ended
   Task<std::string> run();
@@ -38,20 +42,31 @@ class ControlLink {
   void send(const wire::ControlMessage& message);
   /// Ends run() when what is queued was sent, or after close_timeout.
   void close(std::string why);
+  /// Ends run() at once, without a word: the connection is dead, whatever TCP hopes.
+  void abandon(std::string why);
   /// The Welcome came: from now on the server is asked after this silence.
   void on_online(std::chrono::seconds ping_after);
+  /// A session waits for this connection, or no longer: asks the server now, and after each short
+  /// silence.
+  void set_impatient(bool impatient);
+  /// Asks the server now; it answers within wire::impatient_pong_timeout, or is lost.
+  void check();
 
   /// After handshake() failed: the server's certificate is good but for the dates.
   bool failed_for_dates() const;
   /// Whether the server's certificate is valid at `now`.
   bool server_is_valid_at(tunnel::UnixSeconds now) const;
   SSL* ssl() const { return tls_.ssl(); }
+  /// Our end.
+  std::optional<asio::ip::address> own_address();
 
  private:
   Task<> read();
   Task<> write();
   Task<> watch();
   tunnel::Clock::time_point next_deadline() const;
+  tunnel::Clock::duration greeting_timeout() const;
+  void begin_keepalive();
   /// @return false when the connection is to be closed
   bool take(tunnel::ByteView bytes);
   void fail(std::string why);
@@ -63,6 +78,9 @@ class ControlLink {
   wire::FrameReader reader_{wire::Channel::control};
   std::deque<tunnel::Bytes> outbox_;
   std::optional<tunnel::core::Keepalive> keepalive_;
+  std::chrono::seconds ping_after_{};
+  std::optional<Clock::time_point> check_ends_;  ///< of check()
+  bool impatient_ = false;
   Clock::time_point deadline_;  ///< of Welcome, later of close()
   std::uint64_t pings_ = 0;
   bool closing_ = false;

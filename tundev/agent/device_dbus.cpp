@@ -66,6 +66,7 @@ Facts facts_of(const Agent::SessionFacts& session) {
           {"state", session.state},
           {"peer", session.peer},
           {"since", unsigned_time(session.since)},
+          {"interrupted_since", unsigned_time(session.interrupted_since)},
           {"rx_bytes", session.rx_bytes},
           {"tx_bytes", session.tx_bytes}};
 }

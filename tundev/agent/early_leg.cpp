@@ -2,6 +2,7 @@
 
 #include "wire/limits.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace device {
@@ -47,9 +48,10 @@ Task<> EarlyLeg::make(std::shared_ptr<State> state, Way way) {
   state->changed.notify();
 }
 
-Task<std::optional<tunnel::io::TlsSocket>> EarlyLeg::take() {
+Task<std::optional<tunnel::io::TlsSocket>> EarlyLeg::take(Clock::duration patience) {
   const auto state = state_;
-  if (!state->is_over) co_await state->changed.wait_until(state->began + lifetime);
+  const auto until = std::min(state->began + lifetime, Clock::now() + patience);
+  if (!state->is_over) co_await state->changed.wait_until(until);
   const bool is_fresh = Clock::now() - state->began < lifetime;
   if (!state->tls || !is_fresh) co_return std::nullopt;
   co_return std::exchange(state->tls, std::nullopt);

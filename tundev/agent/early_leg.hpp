@@ -25,8 +25,8 @@ class EarlyLeg {
   EarlyLeg& operator=(EarlyLeg&&) = default;
   ~EarlyLeg();
 
-  /// Waits until it is ready or has failed; gives it away once.
-  Task<std::optional<tunnel::io::TlsSocket>> take();
+  /// Waits until it is ready or has failed, at most `patience`; gives it away once.
+  Task<std::optional<tunnel::io::TlsSocket>> take(Clock::duration patience = lifetime);
 
  private:
   struct State;

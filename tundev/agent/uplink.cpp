@@ -4,9 +4,11 @@
 #include "base/log.hpp"
 #include "crypto/hash.hpp"
 
+#include <boost/asio/ip/udp.hpp>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace device {
@@ -46,7 +48,7 @@ Task<> Uplink::run() {
     const auto why = co_await connect_once();
     if (stopping_) break;
     if (std::exchange(retry_without_dates_, false)) continue;
-    const auto delay = reconnect_.next(Clock::now(), tunnel::crypto::random_u64());
+    const auto delay = pause();
     log::info("not connected to the server",
               {log::peer(server()), log::reason(why),
                log::seconds(std::chrono::ceil<std::chrono::seconds>(delay).count())});
@@ -55,10 +57,27 @@ Task<> Uplink::run() {
   say("stopped");
 }
 
+Clock::duration Uplink::pause() {
+  const auto now = Clock::now();
+  const auto delay = reconnect_.next(now, tunnel::crypto::random_u64());
+  if (std::exchange(retry_at_once_, false)) return {};
+  // Nobody answered: the attempt itself was the pause, and the next SYN may find the way back.
+  const bool was_pause = impatient_ && !reached_;
+  return was_pause ? delay - std::min(delay, now - last_attempt_) : delay;
+}
+
+/// While a session's leg may need it soon, a SYN into a dead way is not waited for.
+Clock::duration Uplink::dial_time() const {
+  const bool has_session = control_.session() && control_.session()->is_granted();
+  return has_session ? Clock::duration{wire::impatient_connect_timeout}
+                     : Clock::duration{wire::connect_timeout};
+}
+
 Task<std::string> Uplink::connect_once() {
   goodbye_.clear();
   if (status_.empty()) say(fmt::format("connecting to {}", server()));
-  auto outcome = co_await dialler_.dial();
+  auto outcome = co_await dialler_.dial(dial_time());
+  reached_ = std::holds_alternative<Dialled>(outcome);
   if (const auto* failure = std::get_if<DialFailure>(&outcome)) {
     say(fmt::format("cannot reach {}: {}", server(), failure->why));
     co_return failure->why;
@@ -72,6 +91,7 @@ Task<std::string> Uplink::connect_once() {
   link_.emplace(std::move(dialled.socket), context, [this](const wire::ControlMessage& message) {
     events_.actions(control_.on_message(message, Clock::now()));
   });
+  link_->set_impatient(impatient_);
   auto why = co_await link_->handshake();
   if (!why.empty()) {
     if (link_->failed_for_dates() && dates_were_checked_)
@@ -97,8 +117,24 @@ void Uplink::stop() {
   if (link_) link_->close("the device stops");
 }
 
-void Uplink::retry_soon() {
-  if (!link_ && Clock::now() - last_attempt_ > retry_pause) retry_.notify();
+void Uplink::on_network_changed() {
+  if (!link_) {
+    if (Clock::now() - last_attempt_ > retry_pause) retry_.notify();
+    return;
+  }
+  const auto source = source_address();
+  if (source && source != link_->own_address()) {
+    retry_at_once_ = true;
+    return link_->abandon("the network changed");
+  }
+  link_->check();
+}
+
+void Uplink::set_impatient(bool impatient) {
+  if (std::exchange(impatient_, impatient) == impatient) return;
+  reconnect_.set_impatient(impatient);
+  if (link_) link_->set_impatient(impatient);
+  if (impatient && !link_) retry_.notify();
 }
 
 void Uplink::send(const wire::ControlMessage& message) {
@@ -150,6 +186,19 @@ std::chrono::seconds Uplink::clock_offset() const {
 bool Uplink::clock_is_good() const {
   const auto offset = clock_offset();
   return !clock_is_wrong_ && offset <= clock_is_off && offset >= -clock_is_off;
+}
+
+std::optional<asio::ip::address> Uplink::source_address() const {
+  const auto& server = way_.hop;
+  if (server.port() == 0) return std::nullopt;
+  // Nothing is sent: connect(2) of a datagram socket only looks up the route.
+  tunnel::io::error_code ec;
+  asio::ip::udp::socket probe{executor_};
+  const asio::ip::udp::endpoint to{server.address(), server.port()};
+  probe.open(to.protocol(), ec);
+  if (!ec) probe.connect(to, ec);
+  const auto local = ec ? asio::ip::udp::endpoint{} : probe.local_endpoint(ec);
+  return ec ? std::nullopt : std::optional{local.address()};
 }
 
 void Uplink::say(std::string status) {

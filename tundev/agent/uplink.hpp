@@ -29,8 +29,12 @@ class Uplink {
   Task<> run();
   /// Ends run() soon: what is queued is sent first.
   void stop();
-  /// The network changed: try again now rather than later.
-  void retry_soon();
+  /// The network changed: try again now rather than later. A connection that there is goes on if
+  /// it still leaves by the same address, and is asked for a sign of life; else it is made anew.
+  void on_network_changed();
+  /// An interrupted session waits for the server, or no longer: short attempts, short pauses, and
+  /// a connection that there is must prove itself.
+  void set_impatient(bool impatient);
 
   // What the actions of DeviceControl ask for.
   void send(const wire::ControlMessage& message);
@@ -42,6 +46,9 @@ class Uplink {
   const std::string& server() const { return dialler_.servers(); }
   /// How the connection goes that we have now, or had last: a session's legs go the same.
   const Way& way() const { return way_; }
+  /// The address that a connection to the server would leave by now; nothing: there is no way, or
+  /// it is not known where to.
+  std::optional<asio::ip::address> source_address() const;
   bool is_online() const { return online_; }
   /// One sentence for a person.
   const std::string& status() const { return status_; }
@@ -55,6 +62,8 @@ class Uplink {
   void say(std::string status);
   std::string way_text() const;
   bool clock_is_impossible() const;
+  Clock::duration dial_time() const;
+  Clock::duration pause();
 
   asio::any_io_executor executor_;
   tunnel::core::DeviceControl& control_;
@@ -67,6 +76,9 @@ class Uplink {
   std::optional<ControlLink> link_;
   bool online_ = false;
   bool stopping_ = false;
+  bool impatient_ = false;
+  bool retry_at_once_ = false;  ///< the network changed under our connection
+  bool reached_ = false;        ///< the last attempt found somebody
   bool clock_is_wrong_;
   bool retry_without_dates_ = false;
   struct ServerTime {
