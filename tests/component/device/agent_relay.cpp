@@ -52,6 +52,11 @@ Task<> Relay::accept_leg() {
   asio::co_spawn(io_, flush(leg), asio::detached);
 }
 
+Task<> Relay::accept_legs() {
+  for (;;)
+    co_await accept_leg();
+}
+
 Task<> Relay::read(Leg& leg) {
   std::array<std::byte, 65536> chunk;
   for (;;) {
@@ -64,6 +69,8 @@ Task<> Relay::read(Leg& leg) {
   leg.wakeup.cancel();
   // What a relay does: the other leg goes too.
   if (raw_goes_to(leg.index) < legs_.size()) break_leg(raw_goes_to(leg.index));
+  error_code ignored;
+  leg.socket.close(ignored);
 }
 
 void Relay::take(Leg& leg, ByteView bytes) {

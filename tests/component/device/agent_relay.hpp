@@ -41,6 +41,9 @@ class Relay {
   tcp::endpoint endpoint() const { return acceptor_.local_endpoint(); }
   /// Takes the next leg; the first is 0.
   Task<> accept_leg();
+  /// Takes them all, until the relay is gone.
+  Task<> accept_legs();
+  std::size_t legs() const { return legs_.size(); }
 
   Cut cut = Cut::as_read;
   Meddler meddle;

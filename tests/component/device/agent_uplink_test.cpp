@@ -98,6 +98,8 @@ struct Pair {
         auto message = wire::decode_control((*frame)->type, (*frame)->payload);
         BOOST_REQUIRE(message.has_value());
         if (std::holds_alternative<wire::Hello>(*message) && welcomes) send(welcome());
+        if (const auto* ping = std::get_if<wire::Ping>(&*message); ping != nullptr && answers_pings)
+          send(wire::Pong{.token = ping->token});
         heard.push_back(std::move(*message));
       }
     }
@@ -142,6 +144,7 @@ struct Pair {
   core::DeviceControl control;
   Uplink uplink;
   bool welcomes = true;
+  bool answers_pings = false;
   std::uint32_t ping_after = 25;
   tunnel::UnixSeconds server_time = tunnel::unix_now();
   int connections = 0, disconnections = 0, failed_handshakes = 0;
@@ -175,6 +178,48 @@ BOOST_AUTO_TEST_CASE(a_lost_connection_is_made_again_soon) {
   BOOST_REQUIRE(pair.come_online());
   pair.peer->close();
   BOOST_TEST(pair.run_until([&] { return pair.connections >= 2 && pair.uplink.is_online(); }, 10s));
+}
+
+BOOST_AUTO_TEST_CASE(a_connection_that_a_session_waits_for_proves_itself_or_is_made_anew) {
+  Pair pair;
+  BOOST_REQUIRE(pair.come_online());
+  pair.heard.clear();
+  pair.uplink.set_impatient(true);
+  BOOST_REQUIRE(pair.hears<wire::Ping>(1s));  // nobody answers it
+  const auto asked = Clock::now();
+  BOOST_REQUIRE(pair.run_until([&] { return pair.connections == 2 && pair.uplink.is_online(); },
+                               wire::impatient_pong_timeout + 4s));
+  BOOST_TEST((Clock::now() - asked >= wire::impatient_pong_timeout - 100ms));
+}
+
+BOOST_AUTO_TEST_CASE(a_connection_that_answers_is_kept_and_asked_again) {
+  Pair pair;
+  BOOST_REQUIRE(pair.come_online());
+  pair.answers_pings = true;
+  pair.uplink.set_impatient(true);
+  const auto pings = [&] {
+    return std::ranges::count_if(
+        pair.heard, [](const auto& m) { return std::holds_alternative<wire::Ping>(m); });
+  };
+  BOOST_TEST(pair.run_until([&] { return pings() >= 3; }, 15s));
+  BOOST_TEST(pair.connections == 1);
+  pair.uplink.set_impatient(false);
+  pair.run_until([] { return false; }, 100ms);
+  const auto so_far = pings();
+  BOOST_TEST(
+      !pair.run_until([&] { return pings() > so_far; }, ControlLink::impatient_ping_after + 1s));
+}
+
+BOOST_AUTO_TEST_CASE(a_changed_network_asks_the_connection_that_still_leaves_by_its_address) {
+  Pair pair;
+  BOOST_REQUIRE(pair.come_online());
+  pair.answers_pings = true;
+  pair.heard.clear();
+  BOOST_TEST(pair.uplink.source_address()->is_loopback());
+  pair.uplink.on_network_changed();
+  BOOST_TEST(pair.hears<wire::Ping>(1s));
+  BOOST_TEST(
+      !pair.run_until([&] { return pair.connections > 1; }, wire::impatient_pong_timeout + 500ms));
 }
 
 BOOST_AUTO_TEST_CASE(a_revoked_device_says_so_and_does_not_come_back_at_once) {
