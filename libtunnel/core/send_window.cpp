@@ -15,6 +15,9 @@ constexpr Clock::duration rate_slot = std::chrono::milliseconds{500};
 constexpr double two_packets_bytes = 2 * 1514;
 constexpr double two_packets_max = 0.025;  ///< seconds: at 1 Mbit/s
 constexpr int samples_enough = 4;
+constexpr Clock::duration at_once = std::chrono::milliseconds{10};
+constexpr Clock::duration hole_min = std::chrono::milliseconds{15};
+constexpr Clock::duration loss_memory = std::chrono::seconds{1};
 
 double seconds(Clock::duration time) {
   return std::chrono::duration<double>(time).count();
@@ -75,6 +78,7 @@ bool SendWindow::on_ack(const wire::Ack& ack, Clock::time_point now) {
     set_window(std::min(refill_, static_cast<double>(window_) + static_cast<double>(news) / 3));
     if (static_cast<double>(window_) >= refill_) refill_ = 0;
   }
+  const auto oldest_sent = marks_[mark_begin_].sent;
   const Mark* newest = nullptr;
   while (marks_count_ > 0 && marks_[mark_begin_].end <= acked_) {
     newest = &marks_[mark_begin_];
@@ -83,6 +87,7 @@ bool SendWindow::on_ack(const wire::Ack& ack, Clock::time_point now) {
   }
   if (newest == nullptr) return true;
   const auto held = std::min<Clock::duration>(ack.held, now - newest->sent);
+  note_release(now - held - oldest_sent, now - held - newest->sent, now - held);
   take_sample(*newest, now - held, now);
   measure_speed(now - held);
   const bool round_over = newest->end >= round_end_ && now - round_began_ >= settings_.round_min;
@@ -90,9 +95,33 @@ bool SendWindow::on_ack(const wire::Ack& ack, Clock::time_point now) {
   return true;
 }
 
+/// TCP below us delivers in order: when it loses a segment, nothing arrives for a round trip, and
+/// then all that waited behind it at once, the newest of it with no delay. A queue does not empty
+/// that fast.
+void SendWindow::note_release(Clock::duration longest, Clock::duration newest,
+                              Clock::time_point received) {
+  if (received - longest_at_ > at_once) longest_ = Clock::duration::zero();
+  if (longest >= longest_) {
+    longest_ = longest;
+    longest_at_ = received;
+  }
+  received_ = received;
+  if (longest_ - newest < std::max(hole_min, base_round_trip() / 4)) return;
+  released_ = received;
+  late_since_.reset();
+}
+
+/// Lately the stream below had holes: most packets meet one, and then their delay says nothing
+/// about a queue.
+bool SendWindow::loses() const {
+  return released_ != Clock::time_point{} &&
+         received_ - released_ < std::max(loss_memory, 8 * base_round_trip());
+}
+
 void SendWindow::take_sample(const Mark& mark, Clock::time_point received, Clock::time_point now) {
   const auto round_trip = received - mark.sent;
-  round_trip_min_ = std::min(round_trip_min_, round_trip);
+  const bool was_held_up = mark.sent <= released_;  // by a lost segment, maybe
+  if (!was_held_up) round_trip_min_ = std::min(round_trip_min_, round_trip);
   if (base_ == unknown || round_trip <= base_ + queue_target() / 8) base_seen_ = now;
   base_ = std::min(base_, round_trip);
 
@@ -106,7 +135,7 @@ void SendWindow::take_sample(const Mark& mark, Clock::time_point received, Clock
     if (mark.limited || rate > rate_) round_rate_ = std::max(round_rate_, rate);
   }
   rate_ = std::max(rate_, round_rate_);
-  watch_delay(round_trip, now);
+  if (!was_held_up) watch_delay(round_trip, now);
 }
 
 /// Does not wait for the round's end, which a queue puts off. In startup a queue is what every
@@ -123,6 +152,7 @@ void SendWindow::watch_delay(Clock::duration round_trip, Clock::time_point now) 
     set_window(room(target));
     return;
   }
+  if (keep_busy_) return;
   const bool late = round_trip > base_ + 4 * target && state_ != State::draining && !cut_;
   if (!late || !late_since_) late_since_ = late ? std::optional{now} : std::nullopt;
   if (!late || now - *late_since_ < std::max(target, base_ / 4)) return;
@@ -149,7 +179,7 @@ void SendWindow::measure_speed(Clock::time_point received) {
 }
 
 void SendWindow::end_round(Clock::time_point now) {
-  const auto queue = round_trip_min_ == unknown ? Clock::duration::zero() : round_trip_min_ - base_;
+  const auto queue = round_trip_min_ - base_;
   if (state_ != State::draining) {
     remember_rate(now);
   }
@@ -159,6 +189,9 @@ void SendWindow::end_round(Clock::time_point now) {
     // What this round saw was still the window before.
   } else if (refill_ > 0) {
     // On its way already.
+  } else if (round_trip_min_ == unknown) {
+    if (limited_ && (keep_busy_ || ++blind_ > 1))
+      set_window(room_with_holes());  // one may be a scheduler's
   } else if (state_ == State::steady && limited_) {
     steer(queue);
     settling_ = true;
@@ -167,6 +200,7 @@ void SendWindow::end_round(Clock::time_point now) {
     base_ = round_trip_min_;  // nothing of ours stands on the way: this is what it is now
     base_seen_ = now;
   }
+  if (round_trip_min_ != unknown) blind_ = 0;
   round_end_ = sent_;
   round_began_ = now;
   round_trip_min_ = unknown;
@@ -179,6 +213,7 @@ void SendWindow::end_round(Clock::time_point now) {
 void SendWindow::steer(Clock::duration queue) {
   const auto target = queue_target();
   const auto window = static_cast<double>(window_);
+  if (keep_busy_) return set_window(room_with_holes());
   if (queue > 2 * target) {
     growth_ = 0;
     if (heavy_++ == 0) return;  // one round may have been held up by a loss
@@ -246,7 +281,15 @@ double SendWindow::room(Clock::duration beyond_base) const {
   return rate_ * seconds(base_round_trip() + beyond_base);
 }
 
+/// As many bytes wait behind a hole as are sent in the round trip that it takes to fill it.
+double SendWindow::room_with_holes() const {
+  return room(base_round_trip() * 3 / 2 + queue_target());
+}
+
 void SendWindow::set_window(double bytes) {
+  if (loses() || keep_busy_)
+    bytes =
+        std::min(bytes, std::max(room_with_holes(), static_cast<double>(settings_.initial_bytes)));
   window_ = static_cast<std::size_t>(std::clamp(bytes, static_cast<double>(settings_.floor_bytes),
                                                 static_cast<double>(settings_.max_bytes)));
 }

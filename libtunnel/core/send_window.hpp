@@ -20,9 +20,10 @@ namespace tunnel::core {
 ///
 /// steady: window = rate x (base round trip + queue_target), the rate being the best of the last
 /// seconds, as delivered; a round without a queue lets it grow, faster each time; one with far too
-/// much of it makes the rate what arrives now. draining: less than the way holds, so that the true
-/// round trip shows. Otherwise our own standing queue would be taken for distance, and distance, or
-/// somebody else's queue, for ours.
+/// much of it makes the rate what arrives now. Packets that waited behind a segment which TCP below
+/// us had lost say nothing about a queue: they do not count. draining: less than the way holds, so
+/// that the true round trip shows. Otherwise our own standing queue would be taken for distance,
+/// and distance, or somebody else's queue, for ours.
 class SendWindow {
  public:
   struct Settings {
@@ -50,6 +51,10 @@ class SendWindow {
   /// @return false: it acknowledges what was never sent, or takes back what it acknowledged
   [[nodiscard]] bool on_ack(const wire::Ack& ack, Clock::time_point now);
 
+  /// A controller below us (BBR, on a leg that loses) holds the queue short by itself, and finds
+  /// the rate only while it has always something to send.
+  void keep_busy() { keep_busy_ = true; }
+
   std::uint64_t bytes_in_flight() const { return sent_ - acked_; }
   std::size_t window() const { return window_; }
   /// What the way delivered at best, lately; bytes per second, 0 while not known.
@@ -74,6 +79,8 @@ class SendWindow {
 
   Clock::duration queue_target() const;
   void take_sample(const Mark& mark, Clock::time_point received, Clock::time_point now);
+  void note_release(Clock::duration longest, Clock::duration newest, Clock::time_point received);
+  bool loses() const;
   void watch_delay(Clock::duration round_trip, Clock::time_point now);
   void measure_speed(Clock::time_point received);
   void end_round(Clock::time_point now);
@@ -84,6 +91,7 @@ class SendWindow {
   void forget_rate(double now);
   void set_window(double bytes);
   double room(Clock::duration beyond_base) const;
+  double room_with_holes() const;
 
   Settings settings_;
   State state_ = State::startup;
@@ -94,6 +102,7 @@ class SendWindow {
   std::array<Mark, marks_max> marks_;
   std::size_t mark_begin_ = 0, marks_count_ = 0;
 
+  bool keep_busy_ = false;
   bool limited_ = false;
   std::uint64_t round_end_ = 0;
   Clock::time_point round_began_{};
@@ -103,6 +112,11 @@ class SendWindow {
   std::size_t rate_slot_ = 0;
   Clock::time_point rate_since_{};
   double rate_ = 0;
+
+  Clock::time_point received_{};  ///< when the newest acknowledged byte was
+  Clock::duration longest_{};     ///< round trip of those that were received just now
+  Clock::time_point longest_at_{};
+  Clock::time_point released_{};  ///< when a hole in the stream below us was filled last
 
   double refill_ = 0;  ///< where the window goes to after a drain; 0: nowhere
 
@@ -117,6 +131,7 @@ class SendWindow {
   int round_samples_ = 0;
   int growth_ = 0;    ///< rounds in a row without a queue
   int heavy_ = 0;     ///< rounds in a row with far too much of it
+  int blind_ = 0;     ///< rounds in a row in which everything was held up by holes
   bool cut_ = false;  ///< in this round, because the way has become slower
   int drain_rounds_ = 0;
   bool settling_ = false;  ///< the window was changed, and the next round does not show it yet

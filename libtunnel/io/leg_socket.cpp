@@ -70,7 +70,7 @@ void LossWatch::check(int fd, Clock::time_point now) {
   const bool lossy = resent * lossy_one_in >= segments && info->tcpi_rtt >= short_round_trip_us;
   lossy_ = lossy ? lossy_ + 1 : 0;
   if (lossy_ < lossy_seconds) return;
-  set_congestion_control(fd, "bbr");
+  has_bbr_ = set_congestion_control(fd, "bbr");
   done_ = true;
 }
 

@@ -23,12 +23,15 @@ class LossWatch {
 
   /// Looks at most every second; call it when something was sent. @param fd  of the leg's socket
   void check(int fd, Clock::time_point now);
+  /// It has BBR now.
+  bool has_bbr() const { return has_bbr_; }
 
  private:
   Clock::time_point looked_{};
   std::uint32_t segments_ = 0, resent_ = 0;
   int lossy_ = 0;  ///< seconds in a row
   bool done_ = false;
+  bool has_bbr_ = false;
 };
 
 }  // namespace tunnel::io

@@ -202,6 +202,7 @@ void PacketPump::on_ack(ByteView payload) {
     return end(CloseCode::protocol, "it acknowledged what it cannot have got");
   watch_flight(now);
   losses_.check(static_cast<int>(leg_.socket().native_handle()), now);
+  if (losses_.has_bbr()) sender_.keep_busy();
   news_for_sender_ = true;
 }
 

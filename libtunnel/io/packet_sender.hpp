@@ -56,6 +56,7 @@ class PacketSender {
   void finish(ByteView frame);
   /// @return false: the other end acknowledges what it cannot have got
   [[nodiscard]] bool on_ack(const wire::Ack& ack, Clock::time_point now);
+  void keep_busy() { window_.keep_busy(); }
   void request_key_update() { key_update_due_ = true; }
   /// @return true once after each key update that went out
   bool take_key_updated() { return std::exchange(key_updated_, false); }

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <deque>
 #include <numeric>
+#include <random>
 #include <vector>
 
 namespace tunnel::core {
@@ -27,6 +28,7 @@ struct Way {
   double bytes_per_second;
   Duration round_trip;
   std::size_t fifo_bytes = 1'250'000;
+  double loss = 0;  ///< share of the packets that TCP below sends again, a round trip later
 
   struct Item {
     Time arrives;
@@ -43,7 +45,8 @@ struct Way {
   AckClock acks;
   std::deque<Item> forth;
   std::deque<Told> back;
-  Time line_free{};
+  Time line_free{}, in_order{};
+  std::minstd_rand random{7};
   std::uint64_t delivered = 0, lost = 0;
   std::vector<Duration> waits;  ///< in the FIFO, one per packet
   bool wants_to_send = true;
@@ -82,7 +85,9 @@ struct Way {
       if (queued > static_cast<double>(fifo_bytes)) ++lost;
       line_free = begins + duration_cast<Duration>(std::chrono::duration<double>(
                                static_cast<double>(packet_bytes) / bytes_per_second));
-      forth.push_back({line_free + round_trip / 2, packet_bytes, waited});
+      const bool is_lost = std::bernoulli_distribution{loss}(random);
+      in_order = std::max(in_order, line_free + round_trip / 2 + (is_lost ? round_trip : 0ms));
+      forth.push_back({in_order, packet_bytes, waited});
     }
     window.on_limited();
   }
@@ -153,6 +158,31 @@ BOOST_DATA_TEST_CASE(a_way_that_changes_is_followed, boost::unit_test::data::mak
   way.run(10s);
   BOOST_TEST_MESSAGE("faster: share " << way.share(10s) << ", p95 " << way.wait_ms(0.95));
   BOOST_TEST(way.share(10s) > 0.9);
+}
+
+BOOST_DATA_TEST_CASE(segments_lost_below_are_not_taken_for_a_slower_way,
+                     boost::unit_test::data::make({1, 4}) * boost::unit_test::data::make({40, 150}),
+                     loss_percent, round_trip_ms) {
+  Way way{.bytes_per_second = 20 * mbit,
+          .round_trip = round_trip_ms * 1ms,
+          .loss = loss_percent / 100.0};
+  way.run(10s);
+  way.reset_figures();
+  way.run(30s);
+  BOOST_TEST_MESSAGE(loss_percent << " % lost, " << round_trip_ms << " ms: share " << way.share(30s)
+                                  << ", p95 " << way.wait_ms(0.95));
+  BOOST_TEST(way.share(30s) > 0.5);
+}
+
+BOOST_AUTO_TEST_CASE(a_controller_below_always_has_something_to_send) {
+  Way way{.bytes_per_second = 20 * mbit, .round_trip = 150ms, .loss = 0.01};
+  way.window.keep_busy();
+  way.run(10s);
+  way.reset_figures();
+  way.run(30s);
+  BOOST_TEST_MESSAGE("share " << way.share(30s) << ", p95 " << way.wait_ms(0.95));
+  BOOST_TEST(way.share(30s) > 0.95);
+  BOOST_TEST(way.wait_ms(0.95) < 2 * 150);
 }
 
 BOOST_AUTO_TEST_CASE(a_way_that_becomes_longer_is_not_taken_for_a_queue) {
