@@ -87,6 +87,8 @@ void SessionRunner::begin_leg() {
   const auto& grant = plan_.start.grant;
   interrupted_ = leg_made_ = false;
   lost_.reset();
+  // What woke us up to here was about the leg before: it must not give up this one.
+  wakeup_.forget();
   has_leg_ = true;
   // Made anew for each leg: our certificate may have been renewed since the last one.
   outer_.emplace(crypto::TlsContext::device(identity_.credentials(), identity_.ca, wire::alpn_data,

@@ -19,6 +19,8 @@ class Wakeup {
     notified_ = true;
     timer_.cancel();
   }
+  /// Whoever is about to wait has looked at all that happened up to now.
+  void forget() { notified_ = false; }
   Task<> wait() { return wait_until(Clock::time_point::max()); }
   Task<> wait_until(Clock::time_point deadline) {
     if (!notified_) {
