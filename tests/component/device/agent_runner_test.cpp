@@ -1,6 +1,7 @@
 #define BOOST_TEST_MODULE agent_runner
-#include "base/endian.hpp"
 #include "component/device/agent_runner.hpp"
+
+#include "base/endian.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <fmt/format.h>
