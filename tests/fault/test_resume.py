@@ -200,6 +200,7 @@ class Frozen(FaultCase):
     """SIGSTOP: a process that is there and does nothing."""
 
     FROZEN_S = 30
+    AGAIN_S_MAX = 15.0  # the laptop's TCP may have to wait for its own next attempt
 
     def freeze(self, host: str, daemon: str) -> None:
         self.way(100)
@@ -218,7 +219,7 @@ class Frozen(FaultCase):
         ride.tell()
         if host != "master":
             self.assertLessEqual(ride.noticed_s, 15.0)
-        self.assertLessEqual(ride.again_s, 10.0)
+        self.assertLessEqual(ride.again_s, self.AGAIN_S_MAX)
 
     @unittest.skipUnless(ALL, "takes long: RDV_FAULT_ALL=1")
     def test_server(self) -> None:
