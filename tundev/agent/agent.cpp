@@ -39,6 +39,7 @@ Agent::Agent(asio::io_context& io, tunnel::bus::AsioBus& bus, Config config, Eve
       store_{config_.state_dir},
       identity_{store_.load()},
       netd_{bus, netd_events()},
+      uplinks_{executor_, netd_},
       identity_wakeup_{executor_},
       session_wakeup_{executor_},
       cause_wakeup_{executor_},
@@ -52,7 +53,7 @@ Agent::~Agent() = default;
 Task<> Agent::run() {
   using namespace asio::experimental::awaitable_operators;
   co_await (serve_identity() && serve_sessions() && serve_enrolments() && serve_netd() &&
-            serve_deadlines());
+            serve_deadlines() && uplinks_.run());
 }
 
 void Agent::lose_bus() {
@@ -68,6 +69,7 @@ void Agent::stop() {
                        &netd_wakeup_, &facts_wakeup_, &deadline_wakeup_})
     wakeup->notify();
   if (uplink_) uplink_->stop();
+  uplinks_.stop();
 }
 
 // --- the five things that go on all the time
@@ -85,10 +87,18 @@ Task<> Agent::serve_identity() {
                      tools());
     const auto& server =
         config_.server.address.empty() ? identity_->server : config_.server.address;
+    Dialler dialler{server, proxies_};
+    dialler.before_connecting([this](const std::vector<asio::ip::tcp::endpoint>& hops) {
+      return uplinks_.prepare(hops);
+    });
     uplink_.emplace(
-        executor_, *control_, *identity_, Dialler{server, proxies_},
+        executor_, *control_, *identity_, std::move(dialler),
         Uplink::Events{.actions = [this](core::ControlActions a) { apply(std::move(a)); },
-                       .status_changed = [this] { events_.facts_changed(); },
+                       .status_changed =
+                           [this] {
+                             if (!is_online()) uplinks_.on_offline();
+                             events_.facts_changed();
+                           },
                        .info = [this] { return info(); }});
     judge_readiness();
     netd_ready_ = false;  // it may know another role
@@ -235,7 +245,8 @@ Task<> Agent::ask_netd() {
     netd_ready_ = netd_.is_present();
   }
   auto around = co_await netd_.surroundings();
-  if (auto* found = std::get_if<Surroundings>(&around)) around_ = std::move(*found);
+  if (auto* found = std::get_if<Surroundings>(&around))
+    uplinks_.on_netd(around_ = std::move(*found));
   judge_readiness();
   if (control_) apply(control_->on_info(info()));
   facts_wakeup_.notify();
@@ -274,6 +285,7 @@ NetdClient::Events Agent::netd_events() {
             } else {
               log::warn("tundev-netd is not there: no session is possible");
               port_.reset();
+              uplinks_.on_netd(std::nullopt);
               end_session(CloseCode::kernel, "its network service has stopped", true);
             }
             judge_readiness();
@@ -369,6 +381,7 @@ void Agent::on(const core::SendMessage& action) {
 
 void Agent::on(const core::Online& action) {
   uplink_->on_online(action.welcome);
+  uplinks_.on_online(uplink_->way().hop);
   next_renewal_ = Clock::now();
   if (is_interrupted()) begin_leg();
 }

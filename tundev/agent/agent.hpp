@@ -3,6 +3,7 @@
 #include "agent/netd_client.hpp"
 #include "agent/session_runner.hpp"
 #include "agent/uplink.hpp"
+#include "agent/uplink_watch.hpp"
 #include "config.hpp"
 
 #include <functional>
@@ -162,6 +163,7 @@ class Agent {
   std::optional<Identity> identity_;
   std::optional<Identity> next_identity_;  ///< enrolled; takes over when the uplink has ended
   NetdClient netd_;
+  UplinkWatch uplinks_;
   std::optional<tunnel::core::DeviceControl> control_;
   std::optional<Uplink> uplink_;
 

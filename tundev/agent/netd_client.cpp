@@ -12,6 +12,7 @@ using tunnel::Ipv4Prefix;
 namespace wire = tunnel::wire;
 
 using Facts = std::map<std::string, sdbus::Variant>;
+using OtherRow = sdbus::Struct<std::string, std::string, bool>;
 using AllowRow = sdbus::Struct<std::string, std::uint8_t, std::uint16_t, std::uint16_t>;
 
 constexpr char netd_name[] = "org.rdv.Netd1";
@@ -38,6 +39,13 @@ Surroundings surroundings_from(const Facts& facts) {
     if (const auto server = Ipv4Address::parse(text);
         server && around.dns.size() < wire::dns_servers_max)
       around.dns.push_back(*server);
+  around.uplink = fact<std::string>(facts, "interface");
+  around.is_chosen = fact<bool>(facts, "chosen");
+  if (const auto own = Ipv4Prefix::parse(fact<std::string>(facts, "address")))
+    around.uplink_address = own->address;
+  for (const auto& row : fact<std::vector<OtherRow>>(facts, "others"))
+    if (const auto address = Ipv4Address::parse(row.get<1>()))
+      around.others.push_back({row.get<0>(), *address, row.get<2>()});
   return around;
 }
 
@@ -148,6 +156,16 @@ Task<std::variant<SessionTun, BusFailure>> NetdClient::open_session(wire::Grant 
   if (auto failure = failure_in(answer)) co_return *failure;
   auto& [fd, link] = std::get<0>(answer);
   co_return SessionTun{tunnel::UniqueFd{::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3)}, link};
+}
+
+Task<std::optional<BusFailure>> NetdClient::set_servers(std::vector<std::string> addresses) {
+  co_return failure_in(co_await call(bus_, *netd_, method("SetServers", quick), BusAnswer<>{},
+                                     std::move(addresses)));
+}
+
+Task<std::optional<BusFailure>> NetdClient::report_uplink(std::string interface, bool answers) {
+  co_return failure_in(co_await call(bus_, *netd_, method("ReportUplink", quick), BusAnswer<>{},
+                                     std::move(interface), answers));
 }
 
 Task<std::optional<BusFailure>> NetdClient::close_session(std::uint64_t session) {

@@ -17,6 +17,17 @@ struct Surroundings {
   tunnel::wire::UplinkKind kind = tunnel::wire::UplinkKind::unknown;
   std::optional<tunnel::Ipv4Prefix> lan;  ///< onsite: the customer's; master: its own
   std::vector<tunnel::Ipv4Address> dns;
+
+  /// A usable uplink that is not in use.
+  struct Other {
+    std::string interface;
+    tunnel::Ipv4Address address;
+    bool better;  ///< than the one in use
+  };
+  std::string uplink;  ///< the interface in use; "": none
+  tunnel::Ipv4Address uplink_address;
+  bool is_chosen = false;  ///< netd chooses the uplink: [uplink] is configured
+  std::vector<Other> others;
 };
 
 /// The laptop's port of a master.
@@ -55,6 +66,10 @@ class NetdClient {
                                                           tunnel::wire::Role role,
                                                           std::string interface,
                                                           std::vector<tunnel::Ipv4Address> deny);
+  /// @param addresses  IPv4, of the server or the proxy before it
+  Task<std::optional<BusFailure>> set_servers(std::vector<std::string> addresses);
+  /// Whether the server answers by that interface.
+  Task<std::optional<BusFailure>> report_uplink(std::string interface, bool answers);
   Task<std::optional<BusFailure>> close_session(std::uint64_t session);
 
  private:
