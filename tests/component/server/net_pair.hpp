@@ -25,8 +25,10 @@ struct Pair {
   /// Both ask for new legs and get the same grant.
   Granted resume(std::uint64_t session, std::uint32_t epoch) {
     const auto nonces = std::pair{crypto::random_nonce(), crypto::random_nonce()};
-    onsite->send(wire::Resume{session, epoch, nonces.first});
     master->send(wire::Resume{session, epoch, nonces.second});
+    master->send(wire::Ping{.token = epoch});
+    (void)master->expect<wire::Pong>();  // now this nonce counts, and none that was sent before
+    onsite->send(wire::Resume{session, epoch, nonces.first});
     const auto to_onsite = onsite->expect<wire::Granted>();
     const auto to_master = master->expect<wire::Granted>();
     auto grant = wire::decode_grant(to_master.grant);
