@@ -14,6 +14,8 @@ namespace {
 /// Records read and messages handled for one connection before the others get their turn: a message
 /// may cost a question to the store.
 constexpr int turn_steps_max = 16;
+/// What the kernel may keep of answers for a device that takes none; it would grow to megabytes.
+constexpr int unsent_bytes_max = 128 * 1024;
 
 }  // namespace
 
@@ -21,7 +23,10 @@ ControlConnection::ControlConnection(ConnectionId id, Guest guest, const Surroun
     : id_{id},
       around_{around},
       socket_{std::move(guest.socket)},
-      half_open_{std::move(guest.half_open)} {}
+      half_open_{std::move(guest.half_open)} {
+  ::setsockopt(socket_.socket().native_handle(), SOL_SOCKET, SO_SNDBUF, &unsent_bytes_max,
+               sizeof unsent_bytes_max);
+}
 
 void ControlConnection::wait_to_read() {
   reading_ = true;

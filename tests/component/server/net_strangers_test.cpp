@@ -245,8 +245,6 @@ BOOST_FIXTURE_TEST_CASE(a_device_that_takes_nothing_is_closed_before_its_outbox_
     return 0;
   });
   ControlPeer peer{port(), device, Cut::coalesced};
-  const int buffer_bytes = 4096;  // and not the megabytes a kernel is ready to keep for it
-  ::setsockopt(peer.tls().tcp().fd(), SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof buffer_bytes);
   const auto ask = [&] {
     for (;;) {
       for (int i = 0; i < 100; ++i)
