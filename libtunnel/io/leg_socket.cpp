@@ -14,6 +14,8 @@ namespace {
 
 constexpr int user_timeout_ms = 30'000;
 constexpr int unsent_bytes_max = 256 * 1024;
+constexpr int rto_max_ms = 2'000;
+constexpr int option_rto_max_ms = 44;  ///< TCP_RTO_MAX_MS, since Linux 6.15
 
 /// Where Reno still keeps 70 Mbit/s when 1 % is lost at random: 1.2 segments / (round trip x
 /// sqrt(loss)) (Mathis et al. 1997).
@@ -51,6 +53,9 @@ void tune_leg(int fd) {
   if (has_congestion_control(fd, "bbr") && !set_congestion_control(fd, "cubic"))
     set_congestion_control(fd, "reno");
   ::setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms, sizeof user_timeout_ms);
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, &on, sizeof on);
+  ::setsockopt(fd, IPPROTO_TCP, option_rto_max_ms, &rto_max_ms, sizeof rto_max_ms);
   ::setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes_max, sizeof unsent_bytes_max);
 }
 

@@ -8,6 +8,8 @@ namespace tunnel::io {
 /// Tells the kernel how to treat the TCP connection of a data leg. What it refuses stays as it was:
 ///
 /// - TCP_USER_TIMEOUT: a machine that is gone without a word is given up after 30 s (tcp(7)).
+/// - TCP_THIN_LINEAR_TIMEOUTS, TCP_RTO_MAX_MS (where the kernel has it, 2 s): a keystroke that is
+///   lost several times, or a way that was cut for seconds, is tried again soon and not ever later.
 /// - TCP_NOTSENT_LOWAT: no more than 256 KiB wait unsent.
 /// - Congestion control: not BBR, where that is the machine's default; see LossWatch.
 void tune_leg(int fd);
