@@ -15,6 +15,7 @@ from lab.process import LabError
 from lab.session import Session
 
 ALL = bool(os.environ.get("RDV_FAULT_ALL"))  # also the faults that take long
+STRICT = bool(os.environ.get("RDV_FAULT_STRICT"))  # nothing slower than promised, also on a busy machine
 SEED = int(os.environ.get("RDV_FAULT_SEED") or random.SystemRandom().randrange(1, 1 << 31))
 RATE_MBIT = 100
 INTERRUPTED = r'"state": ?"interrupted".*\n'
@@ -34,6 +35,12 @@ def tell(text: str) -> None:
 
 class FaultCase(LabCase):
     """Random choices of a test come from `self.random`: the same for the same seed and test, whatever else runs."""
+
+    def assert_promised(self, measured_s: float, promised_s: float) -> None:
+        """Says what is slower than promised; fails at once when strict, else when it is far from it."""
+        if measured_s > promised_s:
+            tell(f"slower than promised: {measured_s:.2f} s instead of {promised_s:.2f} s")
+        self.assertLessEqual(measured_s, promised_s if STRICT else 1 + 3 * promised_s)
 
     def setUp(self) -> None:
         super().setUp()

@@ -51,8 +51,8 @@ class ALegIsGone(FaultCase):
         again = ride.wait_goes_on()
         ride.tell()
         # The first packet that meets the fault is half a round trip away from whoever is told.
-        self.assertLessEqual(noticed, 0.1 + self.round_trip_ms / 1000)
-        self.assertLessEqual(again, 1.5)
+        self.assert_promised(noticed, 0.1 + self.round_trip_ms / 1000)
+        self.assert_promised(again, 1.5)
 
     def test_by_FIN(self) -> None:
         self.break_leg("FIN", self.faults.fin, self.random.choice(DEVICES))
@@ -71,8 +71,8 @@ class ALegIsGone(FaultCase):
         ride.wait_resumed(20)
         again = ride.wait_goes_on()
         ride.tell()
-        self.assertLessEqual(noticed, 3.0)
-        self.assertLessEqual(again, 3.0)
+        self.assert_promised(noticed, 3.0)
+        self.assert_promised(again, 3.0)
 
     def test_by_another_address_of_the_uplink(self) -> None:
         """The master's: that of an onsite is also the one the customer's hosts know the laptop by, and their connections end."""
@@ -85,8 +85,8 @@ class ALegIsGone(FaultCase):
         ride.wait_resumed(20)
         again = ride.wait_goes_on()
         ride.tell()
-        self.assertLessEqual(noticed, 3.0)
-        self.assertLessEqual(again, 3.0)
+        self.assert_promised(noticed, 3.0)
+        self.assert_promised(again, 3.0)
 
 
 class ABlackHole(FaultCase):
@@ -105,11 +105,11 @@ class ABlackHole(FaultCase):
             ride.tell()
         else:
             ride.tell(f"; resumed {resumed:.2f} s after the way was back, first byte {ride.again - ride.resumed:+.2f} s")
-            self.assertLessEqual(ride.noticed_s, 10.0)
-            self.assertLessEqual(resumed, RESUME_S_MAX)
-            self.assertLessEqual(ride.again - ride.resumed, FIRST_BYTE_S_MAX)
+            self.assert_promised(ride.noticed_s, 10.0)
+            self.assert_promised(resumed, RESUME_S_MAX)
+            self.assert_promised(ride.again - ride.resumed, FIRST_BYTE_S_MAX)
         self.assertTrue(not quiet or seconds <= 10, "a black hole of more than 10 s was not noticed")
-        self.assertLessEqual(again, RESUME_S_MAX + FIRST_BYTE_S_MAX)
+        self.assert_promised(again, RESUME_S_MAX + FIRST_BYTE_S_MAX)
 
     def test_of_5_seconds(self) -> None:
         self.swallow(5, self.random.choice(DEVICES))
@@ -137,9 +137,9 @@ class ABlackHole(FaultCase):
         echo = ride.shell.wait_echo(KEY)
         ride.again_s = echo - ride.back
         ride.tell(f"; resumed {resumed:.2f} s after the way was back, first byte {echo - ride.resumed:+.2f} s")
-        self.assertLessEqual(noticed, 15.0)
-        self.assertLessEqual(resumed, RESUME_S_MAX)
-        self.assertLessEqual(echo - ride.resumed, FIRST_BYTE_S_MAX)
+        self.assert_promised(noticed, 15.0)
+        self.assert_promised(resumed, RESUME_S_MAX)
+        self.assert_promised(echo - ride.resumed, FIRST_BYTE_S_MAX)
 
 
 class TheServer(FaultCase):
@@ -155,8 +155,8 @@ class TheServer(FaultCase):
         again = ride.wait_goes_on()
         ride.tell()
         self.assertTrue(server.pid)
-        self.assertLessEqual(noticed, 0.1 + self.round_trip_ms / 1000)
-        self.assertLessEqual(again, again_max)
+        self.assert_promised(noticed, 0.1 + self.round_trip_ms / 1000)
+        self.assert_promised(again, again_max)
         self.assertEqual(len(self.sessions()), 1)
 
     def test_killed_and_restarted_after_1_second(self) -> None:
@@ -187,7 +187,7 @@ class TheServer(FaultCase):
         ride.tell(f"; {taken} connections taken and {refused} refused meanwhile")
         self.assertEqual(refused, 0)
         self.assertGreater(taken, 50)
-        self.assertLessEqual(ride.again_s, 3.0)
+        self.assert_promised(ride.again_s, 3.0)
 
     def start_behind(self, holder: int) -> None:
         server = self.rdv.background("rdv-server")
@@ -218,8 +218,8 @@ class Frozen(FaultCase):
         ride.wait_goes_on()
         ride.tell()
         if host != "master":
-            self.assertLessEqual(ride.noticed_s, 15.0)
-        self.assertLessEqual(ride.again_s, self.AGAIN_S_MAX)
+            self.assert_promised(ride.noticed_s, 15.0)
+        self.assert_promised(ride.again_s, self.AGAIN_S_MAX)
 
     @unittest.skipUnless(ALL, "takes long: RDV_FAULT_ALL=1")
     def test_server(self) -> None:
