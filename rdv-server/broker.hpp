@@ -227,6 +227,8 @@ class Broker {
   void begin(Session& session, Now now, Actions& out);
   void lose_control(ConnectionId control, tunnel::wire::CloseCode code, Text text, Now now,
                     Actions& out);
+  void lose_control_of(Session& session, ConnectionId control, tunnel::wire::CloseCode code,
+                       Text text, Now now, Actions& out);
   void give_up_onsite(Session& session, tunnel::wire::CloseCode code, std::string why, Now now,
                       Actions& out);
   Session take_out(Session& entry);

@@ -113,6 +113,11 @@ void Broker::resume(const Connection& from, const wire::Resume& resume, Now now,
 /// Both ends have asked: a new grant of the same session. Directory and Issuer are asked before
 /// anything is changed.
 void Broker::regrant(Session& session, Now now, Actions& out) {
+  for (auto* end : {&session.onsite, &session.master}) {
+    if (connections_.contains(end->control)) continue;
+    end->asked.reset();  // a Resume is void with its connection
+    return;
+  }
   if (session.limit <= now.steady) return end_of_time(session, now, out);
   if (const auto why_not = why_no_resume(session))
     return end(session.id, why_not->code, why_not->text, now, out);

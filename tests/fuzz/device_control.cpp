@@ -119,7 +119,8 @@ class Device {
   std::uint32_t epoch() const { return machine_.session() ? machine_.session()->epoch() : 0; }
   void lose(fuzz::Input& input) {
     if (!machine_.session()) return;
-    const auto code = input.flag() ? CloseCode::network : static_cast<CloseCode>(input.take());
+    const auto code =
+        input.flag() ? CloseCode::network : static_cast<CloseCode>(1 + input.below(255));
     const auto lost = input.below(4) == 0 ? input.take() : epoch();
     run(machine_.on_leg_lost(machine_.session()->id(), lost, code, "", now_));
   }
