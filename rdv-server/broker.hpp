@@ -58,8 +58,6 @@ inline constexpr std::size_t opens_per_master_max = 4;
 inline constexpr auto leg_close_linger = std::chrono::milliseconds{50};
 /// Of a session that never stood: so long for the Close that says why; then it ends.
 inline constexpr auto first_leg_close_linger = std::chrono::seconds{2};
-/// A device that asks for new legs more often has a session that cannot be kept.
-inline constexpr std::size_t resumes_per_minute_max = 20;
 /// No session comes so far by itself.
 inline constexpr std::uint32_t epoch_max = std::uint32_t{1} << 31U;
 /// Sessions that are over and whose end is remembered for a device that was away.
@@ -227,8 +225,6 @@ class Broker {
   void begin(Session& session, Now now, Actions& out);
   void lose_control(ConnectionId control, tunnel::wire::CloseCode code, Text text, Now now,
                     Actions& out);
-  void lose_control_of(Session& session, ConnectionId control, tunnel::wire::CloseCode code,
-                       Text text, Now now, Actions& out);
   void give_up_onsite(Session& session, tunnel::wire::CloseCode code, std::string why, Now now,
                       Actions& out);
   Session take_out(Session& entry);

@@ -33,7 +33,7 @@ std::uint32_t coming_epoch(const Session& session) {
 bool asks_too_often(Session::End& end, Clock::time_point now) {
   std::erase_if(end.resumes, [now](Clock::time_point when) { return now - when >= 1min; });
   end.resumes.push_back(now);
-  return end.resumes.size() > resumes_per_minute_max;
+  return end.resumes.size() > wire::resumes_per_minute_max;
 }
 
 /// What is left of a session's time, never 0.
@@ -94,7 +94,7 @@ void Broker::resume(const Connection& from, const wire::Resume& resume, Now now,
   if (asks_too_often(own, now.steady))
     return end(session.id, CloseCode::protocol,
                fmt::format("{} lost its data connection more than {} times in a minute", name.str(),
-                           resumes_per_minute_max),
+                           wire::resumes_per_minute_max),
                now, out);
   if (resume.epoch > epoch_max)
     return end(session.id, CloseCode::protocol, fmt::format("{} broke the protocol", name.str()),
@@ -113,11 +113,6 @@ void Broker::resume(const Connection& from, const wire::Resume& resume, Now now,
 /// Both ends have asked: a new grant of the same session. Directory and Issuer are asked before
 /// anything is changed.
 void Broker::regrant(Session& session, Now now, Actions& out) {
-  for (auto* end : {&session.onsite, &session.master}) {
-    if (connections_.contains(end->control)) continue;
-    end->asked.reset();  // a Resume is void with its connection
-    return;
-  }
   if (session.limit <= now.steady) return end_of_time(session, now, out);
   if (const auto why_not = why_no_resume(session))
     return end(session.id, why_not->code, why_not->text, now, out);
@@ -296,8 +291,10 @@ std::set<ConnectionId> Broker::keep_for_the_next_server(Now now, Actions& out) {
     }
     if (session.state != Session::State::interrupted)
       interrupt(session, "the server stops", now, out);
-    for (auto* end : {&session.master, &session.onsite})
-      theirs.insert(std::exchange(end->control, ConnectionId{}));
+    for (auto* end : {&session.master, &session.onsite}) {
+      theirs.insert(end->control);
+      end->leave_control();
+    }
   }
   return theirs;
 }

@@ -175,24 +175,18 @@ void Broker::close(const Connection& from, const wire::Close& close, Now now, Ac
 ///
 /// @param text  for people; empty: a sentence of the code
 void Broker::lose_control(ConnectionId control, CloseCode code, Text text, Now now, Actions& out) {
-  std::vector<std::uint64_t> held;  // a master may have one session, and another just offered
-  for (const auto& [id, session] : sessions_)
-    if (session.master.control == control || session.onsite.control == control) held.push_back(id);
-  for (const auto id : held)
-    if (const auto it = sessions_.find(id); it != sessions_.end())
-      lose_control_of(it->second, control, code, text, now, out);
-}
-
-void Broker::lose_control_of(Session& session, ConnectionId control, CloseCode code, Text text,
-                             Now now, Actions& out) {
+  const auto it = std::find_if(sessions_.begin(), sessions_.end(), [&](const auto& entry) {
+    return entry.second.master.control == control || entry.second.onsite.control == control;
+  });
+  if (it == sessions_.end()) return;
+  auto& session = it->second;
   auto& gone = session.onsite.control == control ? session.onsite : session.master;
   auto why = text.empty() ? why_gone(code, gone.name) : std::string{text};
   if (session.state == Session::State::offered && &gone == &session.onsite) {
     give_up_onsite(session, code, std::move(why), now, out);
   } else if (session.state != Session::State::offered && outlives_control(code)) {
     // Its legs live by themselves; it asks again over its next connection.
-    gone.control = ConnectionId{};
-    gone.asked.reset();
+    gone.leave_control();
   } else {
     end(session.id, code, std::move(why), now, out);
   }

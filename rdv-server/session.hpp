@@ -28,8 +28,14 @@ struct Session {
     tunnel::wire::Hash key_hash{};  ///< as in the grant
     bool attached = false;          ///< its leg of this epoch came; each comes once
     std::optional<Asked> asked{};   ///< its last Resume of the round to come
-    /// When it sent one within the last minute, at most resumes_per_minute_max + 1.
+    /// When it sent one within the last minute, at most wire::resumes_per_minute_max + 1.
     std::vector<tunnel::Clock::time_point> resumes{};
+
+    /// A Resume is void with its connection.
+    void leave_control() {
+      control = ConnectionId{};
+      asked.reset();
+    }
   };
 
   std::uint64_t id = 0;

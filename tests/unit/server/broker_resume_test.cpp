@@ -323,7 +323,7 @@ BOOST_AUTO_TEST_CASE(a_key_that_fails_leaves_the_session_to_be_asked_for_again) 
 }
 
 BOOST_AUTO_TEST_CASE(a_device_that_asks_too_often_has_its_session_ended) {
-  for (std::size_t i = 0; i < resumes_per_minute_max; ++i) {
+  for (std::size_t i = 0; i < wire::resumes_per_minute_max; ++i) {
     send(onsite, resume_of(session, 2));
     BOOST_REQUIRE(is(Session::State::interrupted));
     wait(1s);
