@@ -93,6 +93,7 @@ void PacketPump::end(LegEnd why) {
   if (ended_) return;
   // What we decided to end for counts more than what broke while we said so.
   ended_ = stopping_ ? *stopping_ : std::move(why);
+  sender_.send_rest();
   error_code ignored;
   tun_.cancel(ignored);
   leg_.socket().cancel(ignored);
@@ -110,19 +111,14 @@ Task<> PacketPump::receive() {
     if (has_received()) watch_.on_received(Clock::now());
     if (status == Status::progress)
       co_await asio::post(leg_.socket().get_executor(), asio::use_awaitable);
-    else if (status != Status::over)
-      co_await wait_socket(status);
+    else if (status == Status::wants_read)
+      co_await leg_.socket().async_wait(tcp::socket::wait_read, use_tuple);
   }
 }
 
 bool PacketPump::has_received() {
   const auto bytes = ::BIO_number_read(::SSL_get_rbio(ssl_));
   return std::exchange(rx_raw_bytes_, bytes) != bytes;
-}
-
-Task<> PacketPump::wait_socket(Status status) {
-  const auto what = status == Status::wants_read ? tcp::socket::wait_read : tcp::socket::wait_write;
-  co_await leg_.socket().async_wait(what, use_tuple);
 }
 
 PacketPump::Status PacketPump::read_turn() {
@@ -254,15 +250,13 @@ void PacketPump::send() {
       if (tun_reader_waits_) tun_.cancel(ignored);
       return;
     }
-    case Turn::tls: {
-      const auto status = judge(sender_.ssl_result());
-      if (status == Status::over) return;
-      if (!sender_waits_for_) blocked_timer_.cancel();
-      sender_waits_for_ = status;
+    case Turn::blocked:
+      if (!std::exchange(sender_is_blocked_, true)) blocked_timer_.cancel();
       return;
-    }
+    case Turn::tls: judge(sender_.ssl_result()); return;
+    case Turn::cut: return lose(CloseCode::network, sender_.socket_error().message());
     case Turn::tun_gone: return end(CloseCode::kernel, "the TUN device is gone");
-    case Turn::finished: ::SSL_shutdown(ssl_); return end(CloseCode::operator_, "");
+    case Turn::finished: return end(CloseCode::operator_, "");
   }
 }
 
@@ -286,15 +280,15 @@ Task<> PacketPump::read_tun() {
   }
 }
 
-/// A socket that took no more, or TLS that must read first.
+/// A socket that took no more.
 Task<> PacketPump::write_socket() {
   while (!ended_) {
-    if (!sender_waits_for_) {
+    if (!sender_is_blocked_) {
       co_await blocked_timer_.async_wait(use_tuple);
       continue;
     }
-    co_await wait_socket(*sender_waits_for_);
-    sender_waits_for_.reset();
+    co_await leg_.socket().async_wait(tcp::socket::wait_write, use_tuple);
+    sender_is_blocked_ = false;
     send();
   }
 }
@@ -374,7 +368,6 @@ PacketPump::Status PacketPump::judge(int ssl_result) {
   const int saved = errno;
   const int error = ::SSL_get_error(ssl_, ssl_result);
   if (error == SSL_ERROR_WANT_READ) return Status::wants_read;
-  if (error == SSL_ERROR_WANT_WRITE) return Status::wants_write;
   const auto reason = ::ERR_GET_REASON(::ERR_peek_error());
   if (error == SSL_ERROR_ZERO_RETURN) {
     lose(CloseCode::peer_lost, "it ended the connection without a reason");

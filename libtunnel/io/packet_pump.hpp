@@ -66,7 +66,7 @@ class PacketPump {
   static constexpr auto bye_timeout = std::chrono::seconds{1};
 
  private:
-  enum class Status : std::uint8_t { progress, wants_read, wants_write, over };
+  enum class Status : std::uint8_t { progress, wants_read, over };
 
   Task<> receive();
   Task<> read_tun();
@@ -98,7 +98,6 @@ class PacketPump {
   void watch_flight(Clock::time_point now);
   /// Bytes have come, if only a part of a record.
   bool has_received();
-  Task<> wait_socket(Status status);
 
   DataLeg& leg_;
   SSL* ssl_;
@@ -124,7 +123,7 @@ class PacketPump {
   bool news_for_sender_ = false;     ///< in this turn
   bool more_to_send_ = false;        ///< the sender had no more time in its turn
   bool tun_reader_waits_ = false;
-  std::optional<Status> sender_waits_for_;  ///< wants_read or wants_write
+  bool sender_is_blocked_ = false;  ///< the socket took no more
 
   std::optional<LegEnd> stopping_;  ///< bye is on its way
   Clock::time_point bye_ends_{};

@@ -59,7 +59,10 @@ PacketSender::PacketSender(SSL* ssl, int tun, PumpCounters& counters, Options op
       counters_{counters},
       options_{options},
       queue_{options.flow_seed},
-      tx_(batch_bytes + frame_bytes_max + outbox_bytes_max) {
+      tx_(batch_bytes + frame_bytes_max + outbox_bytes_max),
+      batch_{ssl} {
+  // Every batch fits, with what TLS adds to it and an alert.
+  static_assert(RecordBatch::bytes_max > batch_bytes + frame_bytes_max + outbox_bytes_max + 4096);
   outbox_.reserve(outbox_bytes_max + 1024);
 }
 
@@ -123,20 +126,25 @@ PacketSender::Turn PacketSender::run(Clock::time_point now) {
   for (int batch = 0; batch < batches_per_turn; ++batch) {
     fill(now);
     if (tun_gone_) return Turn::tun_gone;
-    if (tx_begin_ == tx_end_) return finishing_ ? Turn::finished : Turn::idle;
-    if (!flush()) {
-      if (!finishing_) absorb(now);
-      return tun_gone_ ? Turn::tun_gone : Turn::tls;
-    }
+    if (tx_begin_ == tx_end_ && batch_.empty()) return finishing_ ? finish_tls() : Turn::idle;
+    const auto turn = flush();
+    if (turn == Turn::more) continue;
+    if (!finishing_) absorb(now);
+    return tun_gone_ ? Turn::tun_gone : turn;
   }
   return Turn::more;
+}
+
+PacketSender::Turn PacketSender::finish_tls() {
+  ::SSL_shutdown(ssl_);
+  send_rest();
+  return Turn::finished;
 }
 
 /// Puts what is to be sent into the send buffer: our own frames first, then packets until it is
 /// full, the window is, or none is left.
 void PacketSender::fill(Clock::time_point now) {
-  if (tx_begin_ != tx_end_)
-    return;  // a record that the socket did not take must be offered again as it is
+  if (tx_begin_ != tx_end_ || !batch_.empty()) return;
   tx_begin_ = tx_end_ = 0;
   update_key_if_due();
   std::copy(outbox_.begin(), outbox_.end(), tx_.begin());
@@ -223,18 +231,21 @@ void PacketSender::absorb(Clock::time_point now) {
   }
 }
 
-/// @return false: TLS or the socket waits for something, or the session is over (ssl_result())
-bool PacketSender::flush() {
+/// @return more: all of it is on its way
+PacketSender::Turn PacketSender::flush() {
   while (tx_begin_ < tx_end_) {
     ::ERR_clear_error();
     std::size_t written = 0;
     const auto piece = std::min(record_bytes, tx_end_ - tx_begin_);
     ssl_result_ = ::SSL_write_ex(ssl_, tx_.data() + tx_begin_, piece, &written);
-    if (ssl_result_ != 1) return false;
+    if (ssl_result_ != 1) return Turn::tls;
     tx_begin_ += written;
     ++records_;
   }
-  return true;
+  socket_error_ = batch_.send();
+  if (!socket_error_) return Turn::more;
+  return socket_error_ == boost::system::errc::resource_unavailable_try_again ? Turn::blocked
+                                                                              : Turn::cut;
 }
 
 void PacketSender::update_key_if_due() {

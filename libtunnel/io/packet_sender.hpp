@@ -4,6 +4,7 @@
 #include "core/keep_buffer.hpp"
 #include "core/send_window.hpp"
 #include "crypto/openssl.hpp"
+#include "io/record_batch.hpp"
 #include "wire/frame.hpp"
 
 #include <cstdint>
@@ -37,12 +38,15 @@ class PacketSender {
   enum class Turn : std::uint8_t {
     idle,      ///< a packet, or the other end's acknowledgement
     more,      ///< nothing: others shall have their turn first
-    tls,       ///< ask SSL_get_error() with ssl_result()
+    blocked,   ///< the socket takes no more
+    tls,       ///< nothing comes any more; ask SSL_get_error() with ssl_result()
+    cut,       ///< nothing comes any more: the socket failed with socket_error()
     tun_gone,  ///< the session cannot go on
     finished,  ///< all is sent, and finish() was called
   };
 
-  /// @param ssl  established  @param tun  non-blocking; both must outlive the sender
+  /// @param ssl  established, on a non-blocking socket  @param tun  non-blocking; both must outlive
+  /// the sender
   PacketSender(SSL* ssl, int tun, PumpCounters& counters, Options options);
 
   /// A frame of our own; it goes before all packets. Dropped when too many wait.
@@ -63,6 +67,9 @@ class PacketSender {
 
   Turn run(Clock::time_point now);
   int ssl_result() const { return ssl_result_; }
+  boost::system::error_code socket_error() const { return socket_error_; }
+  /// What TLS still has to say, an alert mostly, as far as the socket takes it at once.
+  void send_rest() { (void)batch_.send(); }
   const core::SendWindow& window() const { return window_; }
 
  private:
@@ -75,7 +82,8 @@ class PacketSender {
   /// Takes what waits in the kernel into the queues, as far as one turn goes.
   void absorb(Clock::time_point now);
   void put_packet(std::size_t bytes);
-  bool flush();
+  Turn flush();
+  Turn finish_tls();
   void update_key_if_due();
   void fit_offloads(Clock::time_point now);
 
@@ -91,7 +99,9 @@ class PacketSender {
       0;  ///< of the last batch that was not empty; frames from the start of tx_
   std::uint64_t outbox_packet_bytes_ = 0;
   std::uint64_t records_ = 0;  ///< since the last key update
+  RecordBatch batch_;
   int ssl_result_ = 1;
+  boost::system::error_code socket_error_;
   bool key_update_due_ = false, key_updated_ = false;
   bool finishing_ = false;
   bool tun_gone_ = false;
