@@ -81,9 +81,6 @@ class Lab:
         people.add(self._made)
         for host in self.hosts.values():
             host.directory.mkdir()
-        home = self.root / "home"
-        home.mkdir()
-        shutil.chown(home, people.PERSON, people.PERSON)
         network.lay(self.topology, self.hosts)
         self._marker.write_text(json.dumps({"topology": self.topology.name}))
 

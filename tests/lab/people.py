@@ -95,8 +95,8 @@ def add(made_file: Path) -> None:
             # "*": no password ever matches, but sshd does not take the account for a locked one.
             options = ["--system", "--user-group", "--no-create-home", "--password", "*"]
             if user == PERSON:
-                home = str(made_file.parent / "home")
-                options += ["--shell", "/bin/sh", "--home-dir", home, "--groups", ",".join(GROUPS)]
+                # Nothing writes there, and "/" outlives every lab: the person is that of all of them.
+                options += ["--shell", "/bin/sh", "--home-dir", "/", "--groups", ",".join(GROUPS)]
             else:
                 options += ["--shell", "/usr/sbin/nologin", "--home-dir", "/nonexistent"]
             run(["useradd", *options, user])
