@@ -31,11 +31,12 @@ class AckClock {
     const auto soon = received_ - acked_ >= enough_bytes ? last_ : first_unacked_ + at_most;
     return std::max(soon, told_ + at_least);
   }
+  /// @param lossy  see wire::Ack
   /// @return what to send now; the sender has been told then
-  wire::Ack take(Clock::time_point now) {
+  wire::Ack take(Clock::time_point now, bool lossy = false) {
     acked_ = received_;
     told_ = now;
-    return {received_, std::chrono::duration_cast<std::chrono::microseconds>(now - last_)};
+    return {received_, std::chrono::duration_cast<std::chrono::microseconds>(now - last_), lossy};
   }
 
  private:

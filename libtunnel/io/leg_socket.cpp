@@ -1,6 +1,6 @@
 #include "io/leg_socket.hpp"
 
-#include <linux/tcp.h>  // not <netinet/tcp.h>, which does not know tcpi_segs_out in Debian 12
+#include <linux/tcp.h>  // not <netinet/tcp.h>, which does not know tcpi_rcv_ooopack in Debian 12
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -20,17 +20,12 @@ constexpr int option_rto_max_ms = 44;  ///< TCP_RTO_MAX_MS, since Linux 6.15
 /// Where Reno still keeps 70 Mbit/s when 1 % is lost at random: 1.2 segments / (round trip x
 /// sqrt(loss)) (Mathis et al. 1997).
 constexpr unsigned short_round_trip_us = 2'000;
-/// A second with fewer segments says nothing.
-constexpr std::uint32_t segments_min = 50;
-/// One in so many is resent, for so many seconds: more than a start that filled a buffer once.
-constexpr std::uint32_t lossy_one_in = 300;
-constexpr int lossy_seconds = 2;
 
 std::optional<tcp_info> info_of(int fd) {
   tcp_info info{};
   socklen_t length = sizeof info;
   const bool known = ::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
-                     length >= offsetof(tcp_info, tcpi_segs_out) + sizeof info.tcpi_segs_out;
+                     length >= offsetof(tcp_info, tcpi_rcv_ooopack) + sizeof info.tcpi_rcv_ooopack;
   return known ? std::optional{info} : std::nullopt;
 }
 
@@ -67,16 +62,20 @@ void LossWatch::check(int fd, Clock::time_point now) {
     done_ = true;
     return;
   }
-  const auto segments = info->tcpi_segs_out - segments_;
-  const auto resent = info->tcpi_total_retrans - resent_;
-  segments_ = info->tcpi_segs_out;
-  resent_ = info->tcpi_total_retrans;
-  if (segments < segments_min) return;
-  const bool lossy = resent * lossy_one_in >= segments && info->tcpi_rtt >= short_round_trip_us;
-  lossy_ = lossy ? lossy_ + 1 : 0;
-  if (lossy_ < lossy_seconds) return;
+  if (info->tcpi_rtt < short_round_trip_us) return;
+  if (!resent_.add(info->tcpi_segs_out, info->tcpi_total_retrans)) return;
   has_bbr_ = set_congestion_control(fd, "bbr");
   done_ = true;
+}
+
+/// A segment that is lost makes all that came behind it count as out of order: more than the lost
+/// ones, never fewer.
+void HoleWatch::check(int fd, Clock::time_point now) {
+  if (lossy_ || now - looked_ < LossWatch::every) return;
+  looked_ = now;
+  const auto info = info_of(fd);
+  lossy_ = info && info->tcpi_rtt >= short_round_trip_us &&
+           out_of_order_.add(info->tcpi_segs_in, info->tcpi_rcv_ooopack);
 }
 
 }  // namespace tunnel::io

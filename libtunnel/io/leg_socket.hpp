@@ -1,5 +1,6 @@
 #pragma once
 #include "base/clock.hpp"
+#include "core/loss_run.hpp"
 
 #include <cstdint>
 
@@ -30,10 +31,25 @@ class LossWatch {
 
  private:
   Clock::time_point looked_{};
-  std::uint32_t segments_ = 0, resent_ = 0;
-  int lossy_ = 0;  ///< seconds in a row
+  core::LossRun resent_;
   bool done_ = false;
   bool has_bbr_ = false;
+};
+
+/// The other end of the same: whether the segments that come have holes. Whoever sends them is the
+/// server, which gives its side of the leg BBR; the device that sends through it is told
+/// (wire::Ack).
+class HoleWatch {
+ public:
+  /// Looks at most every second; call it when something was received. @param fd  of the leg's
+  /// socket
+  void check(int fd, Clock::time_point now);
+  bool is_lossy() const { return lossy_; }
+
+ private:
+  Clock::time_point looked_{};
+  core::LossRun out_of_order_;
+  bool lossy_ = false;
 };
 
 }  // namespace tunnel::io

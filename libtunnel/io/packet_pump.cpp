@@ -148,6 +148,7 @@ PacketPump::Status PacketPump::read_turn() {
 void PacketPump::end_read_turn() {
   const auto now = Clock::now();
   if (rx_packet_bytes_ > 0) acks_.on_received(std::exchange(rx_packet_bytes_, 0), now);
+  holes_.check(static_cast<int>(leg_.socket().native_handle()), now);
   const bool told = acknowledge_if_due(now);
   if (std::exchange(news_for_sender_, false) || told) send();
 }
@@ -198,7 +199,7 @@ void PacketPump::on_ack(ByteView payload) {
     return end(CloseCode::protocol, "it acknowledged what it cannot have got");
   watch_flight(now);
   losses_.check(static_cast<int>(leg_.socket().native_handle()), now);
-  if (losses_.has_bbr()) sender_.keep_busy();
+  if (losses_.has_bbr() || ack->lossy) sender_.keep_busy();
   news_for_sender_ = true;
 }
 
@@ -311,7 +312,7 @@ bool PacketPump::acknowledge_if_due(Clock::time_point now) {
 }
 
 void PacketPump::queue_ack(Clock::time_point now) {
-  sender_.queue(FrameType::ack, wire::encode_ack(acks_.take(now)));
+  sender_.queue(FrameType::ack, wire::encode_ack(acks_.take(now, holes_.is_lossy())));
 }
 
 Task<> PacketPump::acknowledge() {

@@ -116,6 +116,7 @@ class PacketPump {
   PacketSender sender_;
   core::AckClock acks_;
   LossWatch losses_;
+  HoleWatch holes_;
   Bytes rx_;
   std::size_t rx_begin_ = 0, rx_end_ = 0;
   bool ack_timed_ = false;           ///< ack_timer_ is set to when the next one is due

@@ -13,9 +13,10 @@ namespace tunnel::wire {
 struct Ack {
   std::uint64_t received_bytes = 0;  ///< of `packet` frames, headers included, since Confirm
   std::chrono::microseconds held{};  ///< from the last of these bytes until this was written
+  bool lossy = false;  ///< the TCP connection that brings them loses segments, second after second
 };
 
-inline constexpr std::size_t ack_payload_bytes = 12;
+inline constexpr std::size_t ack_payload_bytes = 13;
 
 /// @retval Errc::malformed  not `ack_payload_bytes` long
 Result<Ack> decode_ack(ByteView payload);

@@ -42,8 +42,9 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
       break;
     case FrameType::ack:
       if (const auto ack = decode_ack(payload)) {
-        const auto again = encode_ack(*ack);
-        FUZZ_REQUIRE(std::equal(again.begin(), again.end(), payload.begin(), payload.end()));
+        const auto again = decode_ack(encode_ack(*ack));
+        FUZZ_REQUIRE(again && again->received_bytes == ack->received_bytes);
+        FUZZ_REQUIRE(again->held == ack->held && again->lossy == ack->lossy);
       }
       break;
     case FrameType::bye: round_trip(payload, decode_close, encode_bye); break;

@@ -11,12 +11,14 @@ namespace tunnel {
 using namespace std::chrono_literals;
 
 BOOST_AUTO_TEST_CASE(it_is_read_as_it_was_written) {
-  const wire::Ack ack{0x0123456789abcdef, 70'000us};
+  const wire::Ack ack{0x0123456789abcdef, 70'000us, true};
   const auto bytes = wire::encode_ack(ack);
   const auto read = wire::decode_ack(bytes);
   BOOST_REQUIRE(read.has_value());
   BOOST_TEST(read->received_bytes == ack.received_bytes);
   BOOST_TEST((read->held == ack.held));
+  BOOST_TEST(read->lossy);
+  BOOST_TEST(!wire::decode_ack(wire::encode_ack({1, 1us, false}))->lossy);
   BOOST_TEST((bytes[0] == std::byte{0x01} && bytes[10] == std::byte{0x11}));
 }
 
@@ -26,7 +28,7 @@ BOOST_AUTO_TEST_CASE(a_wait_that_does_not_fit_is_as_long_as_fits) {
 }
 
 BOOST_AUTO_TEST_CASE(any_other_length_is_malformed) {
-  for (const std::size_t length : {0UL, 11UL, 13UL, 64UL})
+  for (const std::size_t length : {0UL, 12UL, 14UL, 64UL})
     BOOST_TEST((wire::decode_ack(Bytes(length)).error() == wire::Errc::malformed));
 }
 
