@@ -35,9 +35,9 @@ class WakeupRate {
 /// too.
 class Moderation {
  public:
-  /// Measured: 100 us save half as much as 200, and 300 no more. The kernel may add 50 (prctl(2),
-  /// PR_SET_TIMERSLACK).
-  static constexpr auto period = std::chrono::microseconds{200};
+  /// What each length saves is in docs/PERFORMANCE.md, "The relay's wake-ups". Longer ones would
+  /// look calm (WakeupRate). The kernel may add 50 us (prctl(2), PR_SET_TIMERSLACK).
+  static constexpr auto period = std::chrono::microseconds{400};
 
   explicit Moderation(asio::any_io_executor executor)
       : executor_{std::move(executor)}, looks_{executor_} {}

@@ -27,10 +27,21 @@ Task<RawDirection::End> RawDirection::run() {
         turn_bytes_ = 0;
         co_await asio::post(from_.get_executor(), use_tuple);
         break;
-      case Pipe::Step::wants_read: co_await wait_to_read(pipe); break;
+      case Pipe::Step::wants_read:
+        if (looks_later()) {
+          co_await around_.moderation.next_look();
+          break;
+        }
+        around_.pipes.give_back(std::exchange(pipe, Pipe{}));
+        // The sender has nothing, or little that came just now: async_wait() looks again at once,
+        // so that nothing is missed.
+        co_await from_.async_wait(tcp::socket::wait_read, use_tuple);
+        break;
       case Pipe::Step::wants_write:
-        turn_bytes_ = 0;
-        co_await to_.async_wait(tcp::socket::wait_write, use_tuple);
+        if (looks_later())
+          co_await around_.moderation.next_look();
+        else
+          co_await to_.async_wait(tcp::socket::wait_write, use_tuple);
         break;
       case Pipe::Step::ended: co_return End{Whose::sender, asio::error::eof};
       case Pipe::Step::sender_failed: co_return End{Whose::sender, moved.why};
@@ -40,15 +51,11 @@ Task<RawDirection::End> RawDirection::run() {
   co_return End{};
 }
 
-/// The sender has nothing, or little that came just now: async_wait() looks again at once, so that
-/// nothing is missed.
-Task<> RawDirection::wait_to_read(Pipe& pipe) {
+/// Whether others have their turn until the next look of the thread. Whoever looked in vain waits
+/// for its socket: so a sender that has stopped costs nothing, nor does a receiver that is full.
+bool RawDirection::looks_later() {
   turn_bytes_ = 0;
-  // Whoever looked in vain waits for its socket: so a sender that has stopped costs nothing.
-  if (std::exchange(found_something_, false) && around_.moderation.on_wakeup())
-    co_return co_await around_.moderation.next_look();
-  around_.pipes.give_back(std::exchange(pipe, Pipe{}));
-  co_await from_.async_wait(tcp::socket::wait_read, use_tuple);
+  return std::exchange(found_something_, false) && around_.moderation.on_wakeup();
 }
 
 }  // namespace rdv

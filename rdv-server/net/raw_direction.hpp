@@ -35,7 +35,7 @@ class RawDirection {
   Task<End> run();
 
  private:
-  Task<> wait_to_read(Pipe& pipe);
+  bool looks_later();
   bool is_open() const { return from_.is_open() && to_.is_open(); }
 
   tcp::socket& from_;
@@ -44,7 +44,7 @@ class RawDirection {
   Surroundings around_;
   tunnel::io::LossWatch losses_;  ///< on the way to the receiver
   std::size_t turn_bytes_ = 0;    ///< since others had their turn
-  bool found_something_ = false;  ///< since we last waited for the sender
+  bool found_something_ = false;  ///< since we last waited for a socket
 };
 
 }  // namespace rdv
