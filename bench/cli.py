@@ -37,7 +37,7 @@ USAGE = """scripts/bench [NAME...] [--peers[=NAME,...]] [--case CASE,...] [--qui
   load         ping, ssh keystrokes and a thin flow beside bulk flows on a slow link, and throughput with 1 % of loss; cases
                PLACE-MBIT-RTT-FLOWS such as onsite-up-10-40-1
   open         masterdev -o to "established", which says that an echo came back through the whole path
-  memory       of the server, with no and with 300 idle onsites
+  memory       of the server, with no and with 300 idle onsites, and for each of 50 sessions (case `session`)
   handshake    full mutual TLS handshakes: the server's CPU time for each; --peers: beside HAProxy
 
 All of them without a NAME. JSON lines on standard output, progress on standard error (docs/PERFORMANCE.md).

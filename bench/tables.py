@@ -121,7 +121,15 @@ def memory(results: Results) -> str:
         row = [cell(results.find("memory", case, "rdv", metric)) for metric in ("rss", "pss", "private")]
         if all(row):
             rows.append([words, *row])
-    return table(["rdv-server", "RSS", "PSS", "private"], rows) if rows else ""
+    tables = [table(["rdv-server", "RSS", "PSS", "private"], rows)] if rows else []
+    metrics = ("private", "kernel", "pipes")
+    cases = {"session": "quiet", "session-stuck": "both ends send all they can and take nothing"}
+    found = {words: [results.find("memory", case, "rdv", metric) for metric in metrics] for case, words in cases.items()}
+    rows = [[words, *map(cell, figures)] for words, figures in found.items() if all(figures)]
+    if rows:
+        head = ["each of 50 sessions, KiB", "rdv-server, private", "its sockets, in the kernel", "its pipes, at most"]
+        tables.append(table(head, rows))
+    return "\n\n".join(tables)
 
 
 def relay(results: Results) -> str:

@@ -85,6 +85,10 @@ TARGETS = (
         *("session open, 100 ms round trip (6 of them + 60 ms)", 660, "ms"),
         tuple(("open", case, "rdv", "process") for case in ("rtt-100", "rtt-100-halves")),
     ),
+    Target(
+        *("memory of the relay for each session, beside sockets and pipes", 300, "KiB"),
+        tuple(("memory", case, "rdv", "private") for case in ("session", "session-stuck")),
+    ),
 )
 
 

@@ -181,15 +181,18 @@ def enroll(address: tuple[str, int], code: str, directory: Path) -> str:
     return answer[6].decode()
 
 
-def hello_message(hostname: str) -> bytes:
-    """The payload of a Hello, version 1."""
+def hello_message(hostname: str, lan: str = "") -> bytes:
+    """The payload of a Hello, version 1; `lan`: the device's address there with its prefix length, as 192.0.2.1/24."""
     info = bytes_field(1, "rdv_client.py") + bytes_field(2, hostname) + number_field(5, 1)
+    if lan:
+        address, length = lan.split("/")
+        info += bytes_field(3, varint(1 << 3 | 5) + socket.inet_aton(address)[::-1] + number_field(2, int(length)))
     return number_field(1, 1) + number_field(2, 1) + bytes_field(3, info)
 
 
-def hello(connection: Connection, hostname: str) -> dict[int, object]:
+def hello(connection: Connection, hostname: str, lan: str = "") -> dict[int, object]:
     """Says Hello and answers the fields of the Welcome."""
-    connection.send(HELLO, hello_message(hostname))
+    connection.send(HELLO, hello_message(hostname, lan))
     kind, payload = connection.read()
     if kind != WELCOME:
         raise ProtocolError(f"{fields(payload).get(2, b'')!r} instead of a Welcome (frame type {kind})")
