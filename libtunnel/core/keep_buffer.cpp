@@ -5,12 +5,14 @@
 #include "wire/packet.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace tunnel::core {
 namespace {
 
 constexpr std::uint8_t protocol_tcp = 6;
 constexpr std::size_t tcp_header_bytes_min = 20;
+constexpr std::size_t tcp_flags_at = 13;
 constexpr std::size_t tcp_checksum_at = 16;
 constexpr std::size_t pseudo_header_bytes = 12;
 constexpr auto fin_and_push = std::byte{0x09};  ///< RFC 9293, 3.1; they belong to the last segment
@@ -52,7 +54,7 @@ void become_first_segment(std::span<std::byte> payload, std::size_t ip_header_by
   store_big_endian<std::uint16_t>(ip.subspan(10, 2), 0);
   store_big_endian<std::uint16_t>(ip.subspan(10, 2), internet_checksum(ip.first(ip_header_bytes)));
   const auto tcp = ip.subspan(ip_header_bytes);
-  tcp[13] &= ~fin_and_push;
+  tcp[tcp_flags_at] &= ~fin_and_push;
   // With NEEDS_CSUM the field holds the sum of the pseudo header (RFC 9293, 3.1), which counts the
   // length.
   std::array<std::byte, pseudo_header_bytes> pseudo{};
@@ -66,55 +68,98 @@ void become_first_segment(std::span<std::byte> payload, std::size_t ip_header_by
 }  // namespace
 
 void KeepBuffer::put(ByteView payload) {
-  const auto packet = wire::check_packet(payload);
-  if (!packet) return;
-  const auto headers = headers_bytes(*packet);
-  if (headers == 0) return;
-  const auto segment_bytes = load_little_endian16(payload.subspan(4));
-  const bool is_super = payload[1] != std::byte{0};
-  const auto ip_bytes =
-      is_super ? std::min(packet->ip.size(), headers + segment_bytes) : packet->ip.size();
-  const auto bytes = wire::vnet_header_bytes + ip_bytes;
-  if (bytes > packet_bytes_max) return;
-
-  Flow flow;
-  const auto addresses = packet->ip.subspan(12, 8);
-  const auto ports = packet->ip.subspan(packet->header_bytes, 4);
-  std::copy(ports.begin(), ports.end(),
-            std::copy(addresses.begin(), addresses.end(), flow.begin()));
-  auto& kept = place_for(flow);
-  kept.flow = flow;
-  kept.age = ++puts_;
-  kept.bytes = bytes;
-  std::copy_n(payload.begin(), bytes, kept.packet.begin());
-  if (is_super)
-    become_first_segment(std::span{kept.packet}.first(bytes), packet->header_bytes, headers);
+  const auto segment = segment_of(payload);
+  if (!segment) return;
+  auto& flow = flow_of(segment->flow);
+  flow.age = ++puts_;
+  if (!append(payload, *segment, flow)) replace(payload, *segment, flow);
 }
 
-/// The flow's own place, a new one, or that of the oldest packet.
-KeepBuffer::Kept& KeepBuffer::place_for(const Flow& flow) {
-  const auto used = std::span{kept_}.first(count_);
-  if (const auto own = std::ranges::find(used, flow, &Kept::flow); own != used.end()) return *own;
-  if (count_ == packets_max) return *std::ranges::min_element(used, {}, &Kept::age);
-  if (count_ == kept_.size()) kept_.emplace_back();
-  return kept_[count_++];
+std::optional<KeepBuffer::Segment> KeepBuffer::segment_of(ByteView payload) {
+  const auto packet = wire::check_packet(payload);
+  if (!packet) return std::nullopt;
+  const auto headers = headers_bytes(*packet);
+  if (headers == 0) return std::nullopt;
+  Segment segment{.headers_bytes = headers, .ip_header_bytes = packet->header_bytes};
+  const auto addresses = packet->ip.subspan(12, 8);
+  const auto tcp = packet->ip.subspan(packet->header_bytes);
+  std::ranges::copy(tcp.first(4), std::ranges::copy(addresses, segment.flow.begin()).out);
+  const auto flags = std::to_integer<unsigned>(tcp[tcp_flags_at]);
+  const auto length = packet->ip.size() - headers + (flags & 1U) + (flags >> 1U & 1U);  // FIN, SYN
+  segment.end =
+      load_big_endian<std::uint32_t>(tcp.subspan(4, 4)) + static_cast<std::uint32_t>(length);
+  segment.is_news = length > 0;
+  return segment;
+}
+
+/// @return false: it says nothing that was not said before, or does not fit
+bool KeepBuffer::append(ByteView payload, const Segment& segment, Flow& flow) {
+  // Sequence numbers wrap: RFC 9293, 3.4.
+  const auto beyond = static_cast<std::int32_t>(segment.end - flow.said_until);
+  const auto charged_bytes = (payload.size() + block_bytes - 1) / block_bytes * block_bytes;
+  if (!segment.is_news || (flow.has_said && beyond <= 0) ||
+      backlog_charged_bytes_ + charged_bytes > backlog_bytes_max)
+    return false;
+  flow.has_said = true;
+  flow.said_until = segment.end;
+  backlog_charged_bytes_ += charged_bytes;
+  backlog_.emplace_back(payload.begin(), payload.end());
+  return true;
+}
+
+void KeepBuffer::replace(ByteView payload, const Segment& segment, Flow& flow) {
+  const bool is_super = payload[1] != std::byte{0};
+  const auto segment_bytes = load_little_endian16(payload.subspan(4));
+  const auto bytes = is_super ? std::min(payload.size(), wire::vnet_header_bytes +
+                                                             segment.headers_bytes + segment_bytes)
+                              : payload.size();
+  if (bytes > packet_bytes_max) return;
+  flow.bytes = bytes;
+  std::copy_n(payload.begin(), bytes, flow.packet.begin());
+  if (is_super)
+    become_first_segment(std::span{flow.packet}.first(bytes), segment.ip_header_bytes,
+                         segment.headers_bytes);
+}
+
+/// Its own place, a new one, or that of the flow that was silent for longest.
+KeepBuffer::Flow& KeepBuffer::flow_of(const Name& name) {
+  const auto used = std::span{flows_}.first(count_);
+  if (const auto own = std::ranges::find(used, name, &Flow::name); own != used.end()) return *own;
+  if (count_ < packets_max && count_ == flows_.size()) flows_.emplace_back();
+  auto& place =
+      count_ < packets_max ? flows_[count_++] : *std::ranges::min_element(used, {}, &Flow::age);
+  place.name = name;
+  place.has_said = false;
+  place.bytes = 0;
+  return place;
 }
 
 std::vector<Bytes> KeepBuffer::take() {
-  const auto used = std::span{kept_}.first(count_);
-  std::ranges::sort(used, {}, &Kept::age);
-  std::vector<Bytes> packets;
-  for (const auto& kept : used)
-    packets.emplace_back(kept.packet.begin(),
-                         kept.packet.begin() + static_cast<std::ptrdiff_t>(kept.bytes));
+  auto packets = std::exchange(backlog_, {});
+  const auto used = std::span{flows_}.first(count_);
+  std::ranges::sort(used, {}, &Flow::age);
+  for (const auto& flow : used)
+    if (flow.bytes > 0)
+      packets.emplace_back(flow.packet.begin(),
+                           flow.packet.begin() + static_cast<std::ptrdiff_t>(flow.bytes));
   count_ = 0;
+  backlog_charged_bytes_ = 0;
   return packets;
+}
+
+std::size_t KeepBuffer::packets() const {
+  const auto newest =
+      std::count_if(flows_.begin(), flows_.begin() + static_cast<std::ptrdiff_t>(count_),
+                    [](const Flow& flow) { return flow.bytes > 0; });
+  return backlog_.size() + static_cast<std::size_t>(newest);
 }
 
 std::size_t KeepBuffer::bytes() const {
   std::size_t bytes = 0;
-  for (std::size_t i = 0; i < count_; ++i)
-    bytes += kept_[i].bytes;
+  for (const auto& packet : backlog_)
+    bytes += packet.size();
+  for (const auto& flow : std::span{flows_}.first(count_))
+    bytes += flow.bytes;
   return bytes;
 }
 

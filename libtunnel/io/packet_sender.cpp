@@ -33,6 +33,14 @@ constexpr std::size_t outbox_bytes_max = 4096;
 /// for an acknowledgement.
 constexpr std::size_t overdraft_bytes = 2048;
 constexpr unsigned ipv4_version = 4;
+/// A new leg's TCP begins slowly: that its first packets wait so long says nothing about the way
+/// (100 ms: 10 segments, doubled every round trip, are 1 MB in 0.6 s).
+constexpr auto slow_start = 1s;
+static_assert(core::KeepBuffer::block_bytes == core::FlowQueue::block_bytes &&
+                  core::KeepBuffer::backlog_bytes_max / core::FlowQueue::block_bytes +
+                          core::KeepBuffer::packets_max + core::FlowQueue::packet_blocks_max <=
+                      core::FlowQueue::blocks_max,
+              "what was kept for the next leg fits into its queue");
 
 /// A super-packet of 64 KiB holds up a slow line for long: 6.5 ms at the upper bound. Below the
 /// lower one the kernel hands us single packets. Bytes per second.
@@ -59,7 +67,7 @@ PacketSender::PacketSender(SSL* ssl, int tun, PumpCounters& counters, Options op
       counters_{counters},
       options_{options},
       queue_{options.flow_seed},
-      tx_(batch_bytes + frame_bytes_max + outbox_bytes_max),
+      sent_{batch_bytes + frame_bytes_max + outbox_bytes_max},
       batch_{ssl} {
   // Every batch fits, with what TLS adds to it and an alert.
   static_assert(RecordBatch::bytes_max > batch_bytes + frame_bytes_max + outbox_bytes_max + 4096);
@@ -82,6 +90,7 @@ void PacketSender::finish(ByteView frame) {
 
 bool PacketSender::on_ack(const wire::Ack& ack, Clock::time_point now) {
   if (!window_.on_ack(ack, now)) return false;
+  sent_.on_ack(ack.received_bytes);
   fit_offloads(now);
   return true;
 }
@@ -104,19 +113,12 @@ void PacketSender::put_back(ByteView packet, Clock::time_point now) {
     rest = rest.subspan(piece.size());
     if (rest.empty()) break;
   }
-  queue_.push(packet.size() - rest.size(), now);
+  queue_.push(packet.size() - rest.size(), now + slow_start);
 }
 
 void PacketSender::leave_to(core::KeepBuffer& keep, Clock::time_point now) {
-  ByteView batch{tx_.data(), window_.bytes_in_flight() > 0 ? batch_end_ : 0};
-  while (batch.size() >= wire::header_bytes) {
-    const auto header =
-        wire::decode_header(wire::Channel::end_to_end, batch.first<wire::header_bytes>());
-    if (!header || batch.size() - wire::header_bytes < header->payload_bytes) break;
-    batch = batch.subspan(wire::header_bytes);
-    if (header->type == FrameType::packet) keep.put(batch.first(header->payload_bytes));
-    batch = batch.subspan(header->payload_bytes);
-  }
+  sent_.for_each_unacknowledged([&](ByteView packet) { keep.put(packet); });
+  queue_.set_codel({.target = Clock::duration::max()});  // they waited for a way that is no more
   Bytes packet(wire::packet_payload_bytes_max);
   while (const auto bytes = queue_.pop(packet, now))
     keep.put(ByteView{packet}.first(bytes));
@@ -145,6 +147,7 @@ PacketSender::Turn PacketSender::finish_tls() {
 /// full, the window is, or none is left.
 void PacketSender::fill(Clock::time_point now) {
   if (tx_begin_ != tx_end_ || !batch_.empty()) return;
+  tx_ = sent_.next_batch();
   tx_begin_ = tx_end_ = 0;
   update_key_if_due();
   std::copy(outbox_.begin(), outbox_.end(), tx_.begin());
@@ -152,8 +155,10 @@ void PacketSender::fill(Clock::time_point now) {
   outbox_.clear();
   const auto packets = std::exchange(outbox_packet_bytes_, 0);
   if (!finishing_) fill_packets(window_.allowance(), now);
-  if (const auto bytes = tx_end_ - own + packets; bytes > 0) window_.on_sent(bytes, now);
-  if (tx_end_ > 0) batch_end_ = tx_end_;
+  if (const auto bytes = tx_end_ - own + packets; bytes > 0) {
+    window_.on_sent(bytes, now);
+    sent_.keep_batch(tx_end_);
+  }
 }
 
 void PacketSender::fill_packets(std::size_t allowance, Clock::time_point now) {
@@ -165,8 +170,7 @@ void PacketSender::fill_packets(std::size_t allowance, Clock::time_point now) {
                                   window_.bytes_in_flight() < window_.window() + overdraft_bytes);
   };
   while (tx_end_ < batch_bytes && may_send()) {
-    const auto payload =
-        std::span{tx_}.subspan(tx_end_ + wire::header_bytes, wire::packet_payload_bytes_max);
+    const auto payload = tx_.subspan(tx_end_ + wire::header_bytes, wire::packet_payload_bytes_max);
     std::size_t bytes = 0;
     if (!queue_.empty()) {
       bytes = queue_.pop(payload, now);
@@ -187,7 +191,7 @@ void PacketSender::fill_packets(std::size_t allowance, Clock::time_point now) {
 
 /// The packet is in place behind where its header goes.
 void PacketSender::put_packet(std::size_t bytes) {
-  const auto header = std::span{tx_}.subspan(tx_end_).first<wire::header_bytes>();
+  const auto header = tx_.subspan(tx_end_).first<wire::header_bytes>();
   wire::encode_header(header, FrameType::packet, bytes);
   tx_end_ += wire::header_bytes + bytes;
   counters_.tx_bytes += bytes - wire::vnet_header_bytes;

@@ -3,6 +3,7 @@
 #include "core/flow_queue.hpp"
 #include "core/keep_buffer.hpp"
 #include "core/send_window.hpp"
+#include "core/sent_buffer.hpp"
 #include "crypto/openssl.hpp"
 #include "io/record_batch.hpp"
 #include "wire/frame.hpp"
@@ -53,8 +54,8 @@ class PacketSender {
   void queue(wire::FrameType type, ByteView payload);
   /// A packet that was kept for this leg; it goes before those in the TUN.
   void put_back(ByteView packet, Clock::time_point now);
-  /// Hands over the packets that wait, and those of the last batch while anything is
-  /// unacknowledged; oldest first. Nothing can be sent afterwards.
+  /// Hands over the packets that are not acknowledged and those that wait, oldest first. Nothing
+  /// can be sent afterwards.
   void leave_to(core::KeepBuffer& keep, Clock::time_point now);
   /// This frame is the last one.
   void finish(ByteView frame);
@@ -93,10 +94,10 @@ class PacketSender {
   Options options_;
   core::SendWindow window_;
   core::FlowQueue queue_;
-  Bytes tx_, outbox_;
+  core::SentBuffer sent_;
+  std::span<std::byte> tx_;  ///< the batch that is built or sent, in sent_
   std::size_t tx_begin_ = 0, tx_end_ = 0;
-  std::size_t batch_end_ =
-      0;  ///< of the last batch that was not empty; frames from the start of tx_
+  Bytes outbox_;
   std::uint64_t outbox_packet_bytes_ = 0;
   std::uint64_t records_ = 0;  ///< since the last key update
   RecordBatch batch_;

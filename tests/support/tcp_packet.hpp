@@ -18,6 +18,7 @@ struct Tcp {
   std::uint8_t protocol = 6;
   std::uint32_t source = 0xC0A8C806;       ///< 192.168.200.6, the master's in the tunnel
   std::uint32_t destination = 0xC0A80132;  ///< 192.168.1.50
+  std::uint8_t flags = 0x19;               ///< ACK, PSH, FIN
 };
 
 /// As a kernel gives it to a TUN: with the sum of the pseudo header in place of the checksum.
@@ -48,7 +49,7 @@ inline Bytes tcp_packet(const Tcp& tcp) {
   store_big_endian<std::uint16_t>(header.subspan(2), 22);
   store_big_endian<std::uint32_t>(header.subspan(4), tcp.sequence);
   header[12] = std::byte{0x50};
-  header[13] = std::byte{0x19};  // ACK, PSH, FIN
+  header[13] = std::byte{tcp.flags};
   for (std::size_t i = 0; i < tcp.text_bytes; ++i)
     header[20 + i] = static_cast<std::byte>(i);
   return bytes;

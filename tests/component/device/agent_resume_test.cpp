@@ -86,7 +86,7 @@ BOOST_AUTO_TEST_CASE(another_pump_goes_on_with_the_same_tun_and_sends_what_was_k
   master.give(tcp_packet({.port = 1, .sequence = 2}));
   master.give(tcp_packet({.port = 2, .sequence = 3, .text_bytes = 20'000, .segment_bytes = 1448}));
   BOOST_REQUIRE(session.run_until(
-      [&] { return keeper.keep().packets() == 2 && keeper.keep().bytes() > 1500; }, 5s));
+      [&] { return keeper.keep().packets() == 3 && keeper.keep().bytes() > 20'000; }, 5s));
   keeper.stop();
   master.kept = keeper.take();
   master.give(tcp_packet({.port = 3, .sequence = 4}));  // while nobody reads
@@ -94,11 +94,10 @@ BOOST_AUTO_TEST_CASE(another_pump_goes_on_with_the_same_tun_and_sends_what_was_k
   session.resume();
   const auto& received = session.onsite.received;
   BOOST_REQUIRE(session.run_until(
-      [&] { return master.established && session.onsite.established && received.size() == 3; },
+      [&] { return master.established && session.onsite.established && received.size() == 4; },
       10s));
-  BOOST_TEST(sequence_of(received[0]) == 2U);
-  BOOST_TEST(sequence_of(received[1]) == 3U);
-  BOOST_TEST(sequence_of(received[2]) == 4U);
+  for (std::uint32_t i = 0; i < 4; ++i)
+    BOOST_TEST(sequence_of(received[i]) == i + 1);
   session.onsite.give(packet("192.168.1.50", master_address, "back"));
   BOOST_REQUIRE(session.run_until([&] { return !master.received.empty(); }, 5s));
   BOOST_TEST(text_of(master.received[0]) == "back");
@@ -140,9 +139,9 @@ BOOST_AUTO_TEST_CASE(what_may_not_have_arrived_is_left_to_the_next_leg) {
   tunnel::core::KeepBuffer keep;
   master.pump().leave_to(keep);
   const auto kept = keep.take();
-  BOOST_REQUIRE(!kept.empty());
-  BOOST_TEST(port_of(kept.back()) == 4);
-  BOOST_TEST(sequence_of(kept.back()) == 99U);
+  BOOST_REQUIRE(kept.size() == 98);
+  for (std::uint32_t i = 0; i < 98; ++i)
+    BOOST_TEST(sequence_of(kept[i]) == i + 2);
 }
 
 BOOST_AUTO_TEST_CASE(what_was_acknowledged_is_not_left_to_the_next_leg) {

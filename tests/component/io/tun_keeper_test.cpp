@@ -42,13 +42,16 @@ struct Device {
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(a_keeper_reads_the_tun_and_keeps_the_newest_of_each_flow) {
+BOOST_AUTO_TEST_CASE(a_keeper_reads_the_tun_and_keeps_the_newest_acknowledgement_of_each_flow) {
   Device device;
   TunKeeper keeper{device.io.get_executor(), device.tun.get()};
   bool over = false;
   asio::co_spawn(device.io, keeper.run(), [&](std::exception_ptr) { over = true; });
   for (std::uint32_t i = 0; i < 200; ++i) {
-    device.give(tcp_packet({.port = static_cast<std::uint16_t>(i % 3), .sequence = i}));
+    device.give(tcp_packet({.port = static_cast<std::uint16_t>(i % 3),
+                            .sequence = i,
+                            .text_bytes = 0,
+                            .flags = 0x10}));
     device.io.poll();
   }
   device.run_until([&] { return keeper.keep().packets() == 3; });
