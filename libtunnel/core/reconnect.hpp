@@ -9,8 +9,8 @@
 namespace tunnel::core {
 
 /// When a device tries its server again: for ever, full jitter up to 30 s; up to 5 min, and at
-/// least half of that, while the server says that it does not want this device; up to 1 s while an
-/// interrupted session waits for it. Pure.
+/// least half of that, while the server says that it does not want this device, or a proxy does not
+/// accept our password; up to 1 s while an interrupted session waits for it. Pure.
 class Reconnect {
  public:
   /// A connection that held this long was a good one: the next loss is a new story.
@@ -38,6 +38,10 @@ class Reconnect {
     replaced_ = code == replaced;
   }
 
+  /// Whether the last attempt ended with a proxy that did not accept our password: too many of
+  /// these, and the account is locked.
+  void set_login_refused(bool refused) { login_refused_ = refused; }
+
   /// The connection is gone, or was never made. @param random  uniform over all 64-bit numbers
   Clock::duration next(Clock::time_point now, std::uint64_t random) {
     const bool was_good = online_ && !replaced_ && now - online_since_ >= good_after;
@@ -45,7 +49,7 @@ class Reconnect {
     if (was_good) backoff_.on_success();
     const auto delay =
         impatient_ ? backoff_.next(random, wire::impatient_reconnect_cap) : backoff_.next(random);
-    if (!unwelcome_) return delay;
+    if (!unwelcome_ && !login_refused_) return delay;
     const auto share = static_cast<double>(random) / 18446744073709551616.0;
     const auto half = Clock::duration{unwelcome_cap} / 2;
     const auto slow =
@@ -57,6 +61,7 @@ class Reconnect {
   Backoff backoff_{{.first = wire::reconnect_first, .cap = wire::reconnect_cap}};
   bool online_ = false;
   bool unwelcome_ = false;
+  bool login_refused_ = false;
   bool replaced_ = false;
   bool impatient_ = false;
   Clock::time_point online_since_{};

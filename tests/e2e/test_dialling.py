@@ -144,11 +144,16 @@ class ThroughAProxy(DiallingCase):
         self.assert_a_session_works()
         self.assert_password_is_kept(proxy.PASSWORD)
 
-    def test_a_wrong_password_is_said_and_not_shown(self) -> None:
+    def test_a_wrong_password_is_said_and_not_shown_and_seldom_tried(self) -> None:
         proxy.start(self.proxy, "digest")
+        offset = len(self.agent.log)
         self.configure(self.with_password("not-the-password"))
         said = self.wait_status(f"does not accept the password of user '{proxy.USER}'")
         self.assertIn("[proxy] in device.toml", said)
+        self.assertIn("so that the account is not locked", said)
+        until("the next attempt", lambda: re.search(r'not connected.*seconds="\d+"', self.agent.log[offset:]))
+        pauses = re.findall(r'not connected.*seconds="(\d+)"', self.agent.log[offset:])
+        self.assertGreaterEqual(int(pauses[0]), 150)
         self.assert_password_is_kept("not-the-password")
         self.configure(self.url())
         self.wait_status("wants a user and a password")
@@ -163,6 +168,22 @@ class ThroughAProxy(DiallingCase):
     def test_a_proxy_that_is_not_there_is_said(self) -> None:
         self.configure(self.url())
         self.wait_status(f"the proxy {PROXY}:{proxy.PORT} cannot be reached: Connection refused")
+
+
+class ThroughAFirewallThatOpensTls(DiallingCase):
+    """Nobody told the device of a proxy: the customer's router answers in the server's place."""
+
+    def test_it_is_reported_as_what_it_is(self) -> None:
+        router = self.lab["router-b"]
+        self.addCleanup(proxy.stop_firewall, router)
+        self.agent.stop()
+        proxy.start_firewall(router, ROUTER_LAN, DEVICE_LAN)
+        self.configure("")
+        said = self.wait_status("TLS is intercepted")
+        self.assertIn(f"the certificate for {RDV_ADDRESS}:{RDV_PORT} was issued by '{proxy.INSPECTOR}'", said)
+        self.assertIn(f"exempt {RDV_ADDRESS}:{RDV_PORT} from inspection", said)
+        proxy.stop_firewall(router)
+        self.wait_online(self.configure(""))
 
 
 class ToSeveralServers(DiallingCase):

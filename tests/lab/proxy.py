@@ -1,4 +1,7 @@
-"""The customer's HTTP proxy: squid on the host `proxy`, as Debian packages it (squid-openssl)."""
+"""The customer's HTTP proxy: squid on the host `proxy`, as Debian packages it (squid-openssl).
+
+The same on a router is a firewall that opens TLS by itself: nobody is told to use it.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from .process import run, until
 from .topology import PROXY
 
 PORT = 3128
+TLS_PORT = 3129  # a firewall's, where it leads others' TLS connections to
 USER, PASSWORD = "boiler", "se:cr@t%"
 REALM = "Royal Champagne"
 INSPECTOR = "Royal Champagne Inspection CA"
@@ -19,6 +23,7 @@ SQUID = Privileges("proxy")
 HELPERS = Path("/usr/lib/squid")
 CONFIG = """# squid in the lab
 http_port {address}:{port}{bump}
+{firewall}
 visible_hostname proxy.customer.lan
 pid_filename none
 cache deny all
@@ -56,7 +61,28 @@ ssl_bump bump all
 tls_outgoing_options flags=DONT_VERIFY_PEER"""
 
 
-def start(host: Host, wants: str = "none", inspects: bool = False) -> None:
+FIREWALL = """
+table inet lab_inspects {{
+  chain prerouting {{ type nat hook prerouting priority dstnat;
+    ip saddr {client} tcp dport 443 redirect to :{port}
+  }}
+}}
+"""
+
+
+def start_firewall(router: Host, address: str, client: str) -> None:
+    """A router opens all TLS of this client; `address` is the router's own."""
+    start(router, inspects=True, address=address)
+    router.run("nft", "-f", "-", stdin=FIREWALL.format(client=client, port=TLS_PORT))
+
+
+def stop_firewall(router: Host) -> None:
+    """Twice is once."""
+    router.run("nft", "add table inet lab_inspects; delete table inet lab_inspects")
+    stop(router)
+
+
+def start(host: Host, wants: str = "none", inspects: bool = False, address: str = PROXY) -> None:
     """Starts it anew, with what it wants of its users: "none", "basic" or "digest". With `inspects` it opens TLS."""
     stop(host)
     directory = host.directory / "squid"
@@ -72,7 +98,8 @@ def start(host: Host, wants: str = "none", inspects: bool = False) -> None:
         access += BUMP_ACCESS.format(**words)
     config = directory / "squid.conf"
     bump = BUMP.format(**words) if inspects else ""
-    config.write_text(CONFIG.format(address=PROXY, port=PORT, bump=bump, access=access))
+    firewall = f"https_port {address}:{TLS_PORT} intercept{bump}" if inspects else ""
+    config.write_text(CONFIG.format(address=address, port=PORT, bump=bump, firewall=firewall, access=access))
     for path in (directory, *directory.iterdir()):
         shutil.chown(path, "proxy", "proxy")
     if inspects:

@@ -15,7 +15,8 @@ using tunnel::io::Task;
 /// Why there is no connection, for a person: "connection refused".
 struct DialFailure {
   std::string why;
-  bool is_final = false;  ///< another server would not help
+  bool is_final = false;          ///< another server would not help
+  bool is_login_refused = false;  ///< the proxy's: each further attempt may lock the account
 };
 
 /// The next address is tried so long after the last one, or as soon as that has failed (RFC 8305,

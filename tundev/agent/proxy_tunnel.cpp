@@ -51,7 +51,8 @@ Task<std::optional<DialFailure>> open_tunnel(tcp::socket& socket, tcp::endpoint 
       co_return DialFailure{fmt::format("the proxy {} does not answer", proxy.at().str())};
     const auto step = std::get<0>(first);
     if (step == Step::open) co_return std::nullopt;
-    if (step == Step::failed) co_return DialFailure{talk.why(), talk.is_final()};
+    if (step == Step::failed)
+      co_return DialFailure{talk.why(), talk.is_final(), talk.is_login_refused()};
     std::vector<tcp::endpoint> same(1, hop);  // GCC 12: no list in braces inside a co_await
     auto again = co_await connect_first(std::move(same), deadline);
     if (auto* failure = std::get_if<DialFailure>(&again)) co_return std::move(*failure);

@@ -22,6 +22,9 @@ namespace log = tunnel::log;
 constexpr auto clock_is_off = 1h;
 /// Changes of the network do not make us dial more often than this.
 constexpr auto retry_pause = 1s;
+constexpr auto refused_text =
+    ", and restart tundev-agent. It is tried again in 2 to 5 minutes only, so that the account is "
+    "not locked";
 
 }  // namespace
 
@@ -78,8 +81,12 @@ Task<std::string> Uplink::connect_once() {
   if (status_.empty()) say(fmt::format("connecting to {}", server()));
   auto outcome = co_await dialler_.dial(dial_time());
   reached_ = std::holds_alternative<Dialled>(outcome);
-  if (const auto* failure = std::get_if<DialFailure>(&outcome)) {
-    say(fmt::format("cannot reach {}: {}", server(), failure->why));
+  const auto* failure = std::get_if<DialFailure>(&outcome);
+  is_login_refused_ = failure != nullptr && failure->is_login_refused;
+  reconnect_.set_login_refused(is_login_refused_);
+  if (failure != nullptr) {
+    say(fmt::format("cannot reach {}: {}{}", server(), failure->why,
+                    is_login_refused_ ? refused_text : ""));
     co_return failure->why;
   }
   if (stopping_) co_return "";
@@ -134,7 +141,7 @@ void Uplink::set_impatient(bool impatient) {
   if (std::exchange(impatient_, impatient) == impatient) return;
   reconnect_.set_impatient(impatient);
   if (link_) link_->set_impatient(impatient);
-  if (impatient && !link_) retry_.notify();
+  if (impatient && !link_ && !is_login_refused_) retry_.notify();
 }
 
 void Uplink::send(const wire::ControlMessage& message) {

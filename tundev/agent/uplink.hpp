@@ -77,8 +77,9 @@ class Uplink {
   bool online_ = false;
   bool stopping_ = false;
   bool impatient_ = false;
-  bool retry_at_once_ = false;  ///< the network changed under our connection
-  bool reached_ = false;        ///< the last attempt found somebody
+  bool retry_at_once_ = false;     ///< the network changed under our connection
+  bool reached_ = false;           ///< the last attempt found somebody
+  bool is_login_refused_ = false;  ///< by the proxy, at the last attempt
   bool clock_is_wrong_;
   bool retry_without_dates_ = false;
   struct ServerTime {

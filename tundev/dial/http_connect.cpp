@@ -127,6 +127,7 @@ HttpConnect::Step HttpConnect::on_unauthorized() {
                 true);
   if ((answered_ && introduced_ && !challenge->stale) || requests_ >= requests_max) {
     proxy_.forget_challenge();
+    is_login_refused_ = true;
     return fail(fmt::format("the proxy {} does not accept the password of user '{}'; correct "
                             "[proxy] in device.toml",
                             at, proxy_.user()),

@@ -46,6 +46,8 @@ class HttpConnect {
   const std::string& why() const { return why_; }
   /// No other server is worth trying: it is about us or the proxy.
   bool is_final() const { return is_final_; }
+  /// The proxy did not accept our password: each further attempt may lock the account.
+  bool is_login_refused() const { return is_login_refused_; }
 
  private:
   struct Answer;
@@ -62,6 +64,7 @@ class HttpConnect {
   int requests_ = 0;
   std::string why_;
   bool is_final_ = false;
+  bool is_login_refused_ = false;
 };
 
 }  // namespace device

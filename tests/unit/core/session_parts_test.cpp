@@ -262,6 +262,18 @@ BOOST_AUTO_TEST_CASE(a_revoked_device_asks_again_but_slowly) {
   BOOST_TEST((reconnect.next(t0, random_max) <= 30s));
 }
 
+BOOST_AUTO_TEST_CASE(a_refused_password_is_shown_seldom) {
+  Reconnect reconnect;
+  reconnect.set_impatient(true);
+  reconnect.set_login_refused(true);
+  for (int i = 0; i < 3; ++i) {
+    BOOST_TEST((reconnect.next(t0, 0) >= 150s));
+    BOOST_TEST((reconnect.next(t0, random_max) <= 300s));
+  }
+  reconnect.set_login_refused(false);
+  BOOST_TEST((reconnect.next(t0, random_max) == 1s));
+}
+
 BOOST_AUTO_TEST_CASE(a_replaced_device_does_not_throw_the_other_out_at_once) {
   Reconnect reconnect;
   reconnect.on_online(t0);

@@ -167,6 +167,7 @@ BOOST_AUTO_TEST_CASE(a_wrong_password_is_tried_once_and_not_told) {
   BOOST_TEST((talk.on(need_login + "Content-Length: 0\r\n\r\n") == Step::again_here));
   BOOST_TEST((talk.on(need_login + "Content-Length: 0\r\n\r\n") == Step::failed));
   BOOST_TEST(holds(talk.connect.why(), "does not accept the password of user 'ops'"));
+  BOOST_TEST(talk.connect.is_login_refused());
   BOOST_TEST(!holds(talk.connect.why(), "secret"));
   BOOST_TEST(talk.connect.is_final());
 }
