@@ -46,15 +46,18 @@ void log_device_event(const Event& event) {
       log::warn("enrolment refused", {log::device(event.device), log::peer(event.address),
                                       log::code(event.code), log::reason(event.text)});
       break;
-    case Event::Kind::device_added: log::info("device added", {log::device(event.device)}); break;
+    case Event::Kind::device_added:
+      log::info("device added", {log::device(event.device), log::user(event.user)});
+      break;
     case Event::Kind::device_revoked:
-      log::warn("device revoked", {log::device(event.device), log::reason(event.text)});
+      log::warn("device revoked",
+                {log::device(event.device), log::user(event.user), log::reason(event.text)});
       break;
     case Event::Kind::device_removed:
-      log::warn("device removed", {log::device(event.device)});
+      log::warn("device removed", {log::device(event.device), log::user(event.user)});
       break;
     case Event::Kind::code_replaced:
-      log::info("new enrolment code given out", {log::device(event.device)});
+      log::info("new enrolment code given out", {log::device(event.device), log::user(event.user)});
       break;
     default: break;
   }
@@ -64,6 +67,10 @@ void log_device_event(const Event& event) {
 
 void log_event(const Event& event) {
   switch (event.kind) {
+    case Event::Kind::open_asked:
+      log::debug("master asks for an onsite",
+                 {log::master(event.master), log::onsite(event.onsite)});
+      break;
     case Event::Kind::open_waits:
       log::info("master waits for an onsite",
                 {log::master(event.master), log::onsite(event.onsite)});
@@ -93,6 +100,10 @@ void log_event(const Event& event) {
                 {log::session(event.session), log::master(event.master), log::onsite(event.onsite),
                  log::code(event.code), log::reason(event.text), log::seconds(event.seconds),
                  log::rx_bytes(event.from_onsite_bytes), log::tx_bytes(event.from_master_bytes)});
+      break;
+    case Event::Kind::close_ordered:
+      log::info("the administrator closes a session",
+                {log::session(event.session), log::user(event.user), log::reason(event.text)});
       break;
     case Event::Kind::attach_refused:
       log::warn("data leg refused",

@@ -29,4 +29,13 @@ inline UnixSeconds unix_now() {
   return static_cast<UnixSeconds>(::time(nullptr));
 }
 
+/// The same in milliseconds.
+using UnixMillis = std::int64_t;
+
+inline UnixMillis unix_now_ms() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return UnixMillis{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
 }  // namespace tunnel

@@ -58,6 +58,9 @@ inline Field rx_bytes(std::uint64_t n) {
 inline Field tx_bytes(std::uint64_t n) {
   return {"tx_bytes", std::to_string(n)};
 }
+inline Field user(std::string_view name) {
+  return {"user", std::string{name}};
+}
 inline Field code(std::string_view word) {
   return {"code", std::string{word}};
 }
