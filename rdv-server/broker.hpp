@@ -138,6 +138,11 @@ class Broker {
   Actions on_tick(Now now);
   tunnel::Clock::time_point next_deadline() const;
 
+  // --- the audit ---
+  /// From now on no session is granted, for this reason (a sentence for the engineer), but those
+  /// that were; "": they are granted again.
+  void refuse_sessions(std::string why) { no_session_because_ = std::move(why); }
+
   // --- the administrator ---
   /// Its record forbids it now (revoked, removed) or has another key (enrolled anew): closes its
   /// connections and sessions.
@@ -200,9 +205,10 @@ class Broker {
   void open(const Connection& from, const tunnel::wire::Open& open, Now now, Actions& out);
   void consider(const Opening& opening, Now now, Actions& out);
   void wait(const Opening& opening, tunnel::UnixSeconds last_seen, Actions& out);
-  void offer(const Opening& opening, const OnlineDevice& onsite, Now now, Actions& out);
+  void offer(const Opening& opening, const OnlineDevice& onsite, Text rule, Now now, Actions& out);
+  /// @param rule  of the policy that decided; "": the code says it
   void refuse_open(const Opening& opening, tunnel::wire::RefusalCode code, std::string text,
-                   Actions& out);
+                   Actions& out, Text rule = {});
   void refuse_waiting(const tunnel::wire::Name& onsite, tunnel::wire::RefusalCode code, Text text,
                       Actions& out);
   void wake_waiting(const tunnel::wire::Name& onsite, Now now, Actions& out);
@@ -213,7 +219,7 @@ class Broker {
   void decline(const Connection& from, const tunnel::wire::Decline& decline, Now now, Actions& out);
   void cancel(const Connection& from, std::uint32_t request, Now now, Actions& out);
   void give_up_offer(std::uint64_t session, tunnel::wire::RefusalCode code, std::string text,
-                     Actions& out);
+                     Actions& out, Text rule = {});
   std::optional<tunnel::wire::Grant> make_grant(const Session& session,
                                                 const tunnel::wire::Nonce& onsite_nonce, Now now,
                                                 std::string& why_not);
@@ -255,6 +261,7 @@ class Broker {
   std::map<std::uint64_t, Session> sessions_;                 // at most sessions_max
   std::deque<Ended> ended_;                                   // at most ended_kept_max
   TunnelPool pool_;
+  std::string no_session_because_;
   tunnel::Clock::time_point next_sweep_ = tunnel::Clock::time_point::max();
 };
 

@@ -38,6 +38,17 @@ std::vector<Allow> allowed(const wire::Info& onsite, const std::vector<Ipv4Prefi
   return allow;
 }
 
+/// "192.168.1.0/24, 192.168.1.1/32 udp 53"
+std::string text_of(const std::vector<Allow>& allow) {
+  std::string text;
+  for (const auto& rule : allow) {
+    text += (text.empty() ? "" : ", ") + rule.prefix.str();
+    if (rule.protocol != 0)
+      text += fmt::format(" {} {}", rule.protocol == protocol_udp ? "udp" : "tcp", rule.port_first);
+  }
+  return text;
+}
+
 }  // namespace
 
 void Broker::accept(const Connection& from, const wire::Accept& accept, Now now, Actions& out) {
@@ -46,6 +57,10 @@ void Broker::accept(const Connection& from, const wire::Accept& accept, Now now,
   auto& session = it->second;
   if (session.onsite.control != from.id || session.state != Session::State::offered) {
     violate(from.id, "an Accept of what was not offered", now, out);
+    return;
+  }
+  if (!no_session_because_.empty()) {
+    give_up_offer(session.id, RefusalCode::server_trouble, no_session_because_, out, "audit");
     return;
   }
   std::string why_not;
@@ -66,7 +81,10 @@ void Broker::accept(const Connection& from, const wire::Accept& accept, Now now,
   out.push_back(Note{{.kind = Event::Kind::granted,
                       .master = session.master.name.str(),
                       .onsite = session.onsite.name.str(),
-                      .session = session.id}});
+                      .session = session.id,
+                      .rule = std::string{session.rule},
+                      .allow = text_of(session.allow),
+                      .seconds = session.seconds}});
   out.push_back(KeepSession{kept(session, *grant)});
   const auto& master_info = registry_.find(session.master.name)->info;
   const auto& onsite_info = registry_.find(session.onsite.name)->info;
@@ -153,7 +171,8 @@ void Broker::cancel(const Connection& from, std::uint32_t request, Now now, Acti
 }
 
 /// The Offer came to nothing: the master is told why, the onsite that it is over.
-void Broker::give_up_offer(std::uint64_t id, RefusalCode code, std::string text, Actions& out) {
+void Broker::give_up_offer(std::uint64_t id, RefusalCode code, std::string text, Actions& out,
+                           Text rule) {
   const auto it = sessions_.find(id);
   const Session session = take_out(it->second);
   text = wire::to_plain_text(text, wire::text_chars_max);
@@ -162,7 +181,7 @@ void Broker::give_up_offer(std::uint64_t id, RefusalCode code, std::string text,
     out.push_back(SendTo{session.onsite.control,
                          wire::Close{.session = id, .code = CloseCode::operator_, .text = text}});
   if (connections_.contains(session.master.control))
-    refuse_open(opening, code, std::move(text), out);
+    refuse_open(opening, code, std::move(text), out, rule);
 }
 
 }  // namespace rdv

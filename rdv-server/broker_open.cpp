@@ -73,6 +73,9 @@ void Broker::open(const Connection& from, const wire::Open& open, Now now, Actio
     violate(from.id, "an Open with a request number that is 0 or in use", now, out);
     return;
   }
+  out.push_back(Note{{.kind = Event::Kind::open_asked,
+                      .master = opening.master.str(),
+                      .onsite = open.onsite.str()}});
   consider(opening, now, out);
 }
 
@@ -86,8 +89,13 @@ void Broker::consider(const Opening& opening, Now now, Actions& out) {
     return;
   }
   const auto onsite = directory_.find(asked);
-  if (auto verdict = may_open(*master, asked, onsite, opening.open.mode); !verdict.allowed()) {
-    refuse_open(opening, *verdict.refusal, std::move(verdict.text), out);
+  auto verdict = may_open(*master, asked, onsite, opening.open.mode);
+  if (!verdict.allowed()) {
+    refuse_open(opening, *verdict.refusal, std::move(verdict.text), out, verdict.rule);
+    return;
+  }
+  if (!no_session_because_.empty()) {
+    refuse_open(opening, RefusalCode::server_trouble, no_session_because_, out, "audit");
     return;
   }
   if (const auto* own = session_of(opening.master)) {
@@ -106,7 +114,7 @@ void Broker::consider(const Opening& opening, Now now, Actions& out) {
                             format_utc(busy->since)),
                 out);
   } else {
-    offer(opening, *online, now, out);
+    offer(opening, *online, verdict.rule, now, out);
   }
 }
 
@@ -137,7 +145,9 @@ void Broker::wait(const Opening& opening, UnixSeconds last_seen, Actions& out) {
                                                       .since = last_seen}});
 }
 
-void Broker::offer(const Opening& opening, const OnlineDevice& onsite, Now now, Actions& out) {
+/// @param rule  that allowed it
+void Broker::offer(const Opening& opening, const OnlineDevice& onsite, Text rule, Now now,
+                   Actions& out) {
   const auto* master = registry_.find(opening.master);
   if (!master) return;  // it was replaced in this very turn
   if (sessions_.size() >= settings_.sessions_max) {
@@ -159,6 +169,7 @@ void Broker::offer(const Opening& opening, const OnlineDevice& onsite, Now now, 
                                            .control = onsite.connection,
                                            .key_hash = onsite.key_hash},
                                 .open = opening.open,
+                                .rule = rule,
                                 .seconds = seconds,
                                 .since = now.unix,
                                 .deadline = now.steady + wire::offer_timeout,
@@ -176,11 +187,13 @@ std::uint64_t Broker::new_session_id() {
     if (const auto id = issuer_.random(); id != 0 && !sessions_.contains(id)) return id;
 }
 
-void Broker::refuse_open(const Opening& opening, RefusalCode code, std::string text, Actions& out) {
+void Broker::refuse_open(const Opening& opening, RefusalCode code, std::string text, Actions& out,
+                         Text rule) {
   out.push_back(Note{{.kind = Event::Kind::open_refused,
                       .master = opening.master.str(),
                       .onsite = opening.open.onsite.str(),
                       .code = std::string{to_string(code)},
+                      .rule = std::string{rule.empty() ? to_string(code) : rule},
                       .text = text}});
   out.push_back(SendTo{
       opening.control,

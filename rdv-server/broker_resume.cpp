@@ -234,9 +234,18 @@ Actions Broker::restore(std::vector<KeptSession> sessions, Now now) {
   for (const auto& kept : sessions) {
     if (restore(kept, now, out)) continue;
     const auto& grant = kept.grant;
-    if (kept.expires <= now.unix)
-      remember({grant.session, grant.master.name, grant.onsite.name, CloseCode::time_limit,
-                time_limit_text(kept.seconds)});
+    const bool expired = kept.expires <= now.unix;
+    const auto code = expired ? CloseCode::time_limit : CloseCode::peer_lost;
+    const auto text =
+        expired ? time_limit_text(kept.seconds) : "another session has taken its place";
+    if (expired) remember({grant.session, grant.master.name, grant.onsite.name, code, text});
+    out.push_back(Note{{.kind = Event::Kind::closed,
+                        .master = grant.master.name.str(),
+                        .onsite = grant.onsite.name.str(),
+                        .session = grant.session,
+                        .code = std::string{to_string(code)},
+                        .text = text,
+                        .seconds = std::min(now.unix, kept.expires) - kept.since}});
     out.push_back(DropSession{grant.session});
   }
   return out;

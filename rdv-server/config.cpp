@@ -133,6 +133,28 @@ void read_log(const Section& section, tunnel::log::Level& level) {
     section.refuse(*section.find("level"), "level", "must be debug, info, warn or error");
 }
 
+std::filesystem::path read_folder(const Section& section, std::string_view key,
+                                  std::filesystem::path otherwise) {
+  const auto* path = section.text(key);
+  if (path == nullptr) return otherwise;
+  if (!path->starts_with('/')) section.refuse(*section.find(key), key, "must be an absolute path");
+  return *path;
+}
+
+void read_audit(const Section& section, AuditSettings& audit) {
+  section.only({"dir", "when_full", "file_mb"});
+  audit.dir = read_folder(section, "dir", audit.dir);
+  section.number("file_mb", audit.file_mb, 1, 1'024);
+  const auto* text = section.text("when_full");
+  if (text == nullptr) return;
+  if (*text == "continue")
+    audit.when_full = WhenFull::continue_;
+  else if (*text == "refuse")
+    audit.when_full = WhenFull::refuse;
+  else
+    section.refuse(*section.find("when_full"), "when_full", "must be continue or refuse");
+}
+
 void read_limits(const Section& section, Limits& limits) {
   section.only({"half_open", "half_open_per_address", "devices", "connections", "sessions",
                 "waiting", "session_seconds", "session_seconds_max", "ping_after_seconds",
@@ -186,15 +208,12 @@ Config parse_config(std::string_view text, std::string_view name) try {
   const toml::table table = toml::parse(text);
   const Section root{table, name, ""};
   Config config;
-  root.only({"listen", "public_address", "state_dir", "limits", "log"});
+  root.only({"listen", "public_address", "state_dir", "limits", "audit", "log"});
   read_listen(root, config.listen);
   read_public_address(root, config.public_address);
-  if (const auto* path = root.text("state_dir")) {
-    if (!path->starts_with('/'))
-      root.refuse(*root.find("state_dir"), "state_dir", "must be an absolute path");
-    config.state_dir = *path;
-  }
+  config.state_dir = read_folder(root, "state_dir", config.state_dir);
   read_limits(root.section("limits"), config.limits);
+  read_audit(root.section("audit"), config.audit);
   read_log(root.section("log"), config.log_level);
   return config;
 } catch (const toml::parse_error& e) {

@@ -36,6 +36,20 @@ struct Limits {
   bool operator==(const Limits&) const = default;
 };
 
+/// What becomes of new sessions while the audit cannot be written.
+enum class WhenFull {
+  continue_,  ///< they are opened; what does not fit is kept in memory, and counted when too much
+  refuse,     ///< none is opened; those that run go on
+};
+
+/// [audit] of server.toml.
+struct AuditSettings {
+  std::filesystem::path dir;  ///< "": `audit` in the state_dir
+  WhenFull when_full = WhenFull::continue_;
+  std::uint32_t file_mb = 16;  ///< millions of bytes in a file, then the next one begins
+  bool operator==(const AuditSettings&) const = default;
+};
+
 /// server.toml, checked. Every key is documented in server.toml.example.
 struct Config {
   std::vector<Endpoint> listen{{"0.0.0.0", 443}, {"::", 443}};
@@ -43,8 +57,14 @@ struct Config {
                                ///< codes; must be given
   std::filesystem::path state_dir = "/var/lib/rdv";
   Limits limits;
+  AuditSettings audit;
   tunnel::log::Level log_level = tunnel::log::Level::info;
 };
+
+/// Where the audit's files are.
+inline std::filesystem::path audit_dir(const Config& config) {
+  return config.audit.dir.empty() ? config.state_dir / "audit" : config.audit.dir;
+}
 
 inline constexpr char default_config_path[] = "/etc/rdv/server.toml";
 

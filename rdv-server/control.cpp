@@ -93,7 +93,7 @@ auto stored(Work work) -> decltype(work()) {
 Control::Control(Parts parts) : parts_{std::move(parts)}, since_{parts_.clocks().unix} {}
 
 Control::Code Control::add_device(const std::string& name, const std::string& role,
-                                  const DeviceOptions& options) {
+                                  const DeviceOptions& options, const std::string& by) {
   const auto parsed_role = parse_role(role);
   const NewDevice device{.name = parse_name(name, "device"),
                          .system = parse_name(options.system, "system"),
@@ -112,11 +112,14 @@ Control::Code Control::add_device(const std::string& name, const std::string& ro
         Kind::failed,
         fmt::format("{} devices are registered, which is the limit", parts_.devices_max),
         "raise devices in [limits] of server.toml, or remove some"};
-  log_event({.kind = Event::Kind::device_added, .device = name});
+  note({.kind = Event::Kind::device_added,
+        .device = name,
+        .text = fmt::format("{} of the system {}", role, options.system),
+        .user = by});
   return {fresh.code.str(), fresh.stored.expires};
 }
 
-Control::Code Control::new_code(const std::string& name) {
+Control::Code Control::new_code(const std::string& name, const std::string& by) {
   const auto parsed = parse_name(name, "device");
   const auto now = parts_.clocks().unix;
   const auto fresh = parts_.enrolment.make_code(parts_.public_address, now);
@@ -126,7 +129,7 @@ Control::Code Control::new_code(const std::string& name) {
     throw ControlError{
         Kind::failed, fmt::format("{} is revoked", name),
         fmt::format("to use the name again: rdvctl device remove {}, then add it anew", name)};
-  log_event({.kind = Event::Kind::code_replaced, .device = name});
+  note({.kind = Event::Kind::code_replaced, .device = name, .user = by});
   return {fresh.code.str(), fresh.stored.expires};
 }
 
@@ -158,7 +161,8 @@ Control::DeviceView Control::show_device(const std::string& name) {
   return view(record(name));
 }
 
-void Control::revoke_device(const std::string& name, const std::string& reason) {
+void Control::revoke_device(const std::string& name, const std::string& reason,
+                            const std::string& by) {
   const auto parsed = parse_name(name, "device");
   const auto text = plain(reason, "reason", reason_chars_max);
   const auto now = parts_.clocks();
@@ -166,18 +170,18 @@ void Control::revoke_device(const std::string& name, const std::string& reason) 
   if (answer == StoreAnswer::unknown) no_such_device(name);
   if (answer == StoreAnswer::revoked)
     throw ControlError{Kind::failed, fmt::format("{} is revoked already", name)};
-  log_event({.kind = Event::Kind::device_revoked, .device = name, .text = text});
+  note({.kind = Event::Kind::device_revoked, .device = name, .text = text, .user = by});
   const auto sentence = text.empty() ? fmt::format("{} was revoked by the administrator", name)
                                      : fmt::format("{} was revoked: {}", name, text);
   parts_.sink.run(parts_.broker.on_device_changed(parsed, GoodbyeCode::revoked, sentence, now));
 }
 
-void Control::remove_device(const std::string& name) {
+void Control::remove_device(const std::string& name, const std::string& by) {
   const auto parsed = parse_name(name, "device");
   // First forgotten by the store, so that nothing can come back between.
   const auto answer = stored([&] { return parts_.store.remove(parsed); });
   if (answer == StoreAnswer::unknown) no_such_device(name);
-  log_event({.kind = Event::Kind::device_removed, .device = name});
+  note({.kind = Event::Kind::device_removed, .device = name, .user = by});
   parts_.sink.run(parts_.broker.on_device_changed(
       parsed, GoodbyeCode::unknown_device, fmt::format("{} was removed", name), parts_.clocks()));
 }
@@ -189,19 +193,24 @@ std::vector<Session> Control::list_sessions() const {
   return sessions;
 }
 
-void Control::close_session(const std::string& id, const std::string& reason) {
+void Control::close_session(const std::string& id, const std::string& reason,
+                            const std::string& by) {
   std::uint64_t number = 0;
   const auto [end, ec] = std::from_chars(id.data(), id.data() + id.size(), number, 16);
   if (ec != std::errc{} || end != id.data() + id.size())
     throw ControlError{Kind::invalid_argument,
                        fmt::format("`{}` is not a session", wire::to_plain_text(id, 64)),
                        "give its 16 digits, as in: rdvctl session list"};
-  auto actions = parts_.broker.close_session(number, plain(reason, "reason", reason_chars_max),
-                                             parts_.clocks());
-  if (!actions)
+  const auto text = plain(reason, "reason", reason_chars_max);
+  if (parts_.broker.find_session(number) == nullptr)
     throw ControlError{Kind::not_found, fmt::format("there is no session {}; it may have ended",
                                                     tunnel::format_session_id(number))};
-  parts_.sink.run(std::move(*actions));
+  note({.kind = Event::Kind::close_ordered, .session = number, .text = text, .user = by});
+  parts_.sink.run(parts_.broker.close_session(number, text, parts_.clocks()).value());
+}
+
+void Control::note(Event event) {
+  parts_.sink.run({Note{std::move(event)}});
 }
 
 Control::StatusView Control::status() {
@@ -227,8 +236,11 @@ std::string Control::trouble() {
 
 std::string Control::summary() const {
   const auto& broker = parts_.broker;
-  return fmt::format("{} devices online, {} sessions", broker.registry().size(),
-                     broker.sessions().size());
+  auto text = fmt::format("{} devices online, {} sessions", broker.registry().size(),
+                          broker.sessions().size());
+  for (const auto& alarm : alarms())
+    text += "; ALARM: " + alarm;
+  return text;
 }
 
 }  // namespace rdv

@@ -1,5 +1,6 @@
 #pragma once
 #include "actions.hpp"
+#include "audit/log.hpp"
 #include "broker.hpp"
 #include "enrolment.hpp"
 #include "store.hpp"
@@ -26,12 +27,14 @@ class ControlError : public std::runtime_error {
   Kind kind_;
 };
 
-/// Counted by `io`, for Status.
+/// Counted and known by `io`, for Status.
 struct ServerCounters {
   std::uint64_t handshakes = 0;     ///< finished
   std::uint64_t refused = 0;        ///< connections that did not get as far
   std::uint64_t relayed_bytes = 0;  ///< both directions, of all sessions ever
   std::vector<std::string> listen;
+  AuditStatus audit;
+  std::vector<std::string> alarms;  ///< what somebody must act on, a sentence each
 };
 
 /// All that an administrator can ask of the server: plain C++, used by D-Bus and tests alike. What
@@ -73,27 +76,38 @@ class Control {
     std::uint64_t memory_kb = 0;
   };
 
-  // Each throws ControlError.
-  Code add_device(const std::string& name, const std::string& role, const DeviceOptions& options);
-  Code new_code(const std::string& name);
+  // Each throws ControlError. `by`: who calls, for the log and the audit; "": not known.
+  Code add_device(const std::string& name, const std::string& role, const DeviceOptions& options,
+                  const std::string& by = {});
+  Code new_code(const std::string& name, const std::string& by = {});
   std::vector<DeviceView> list_devices();
   DeviceView show_device(const std::string& name);
-  void revoke_device(const std::string& name, const std::string& reason);
-  void remove_device(const std::string& name);
+  void revoke_device(const std::string& name, const std::string& reason,
+                     const std::string& by = {});
+  void remove_device(const std::string& name, const std::string& by = {});
   std::vector<Session> list_sessions() const;
-  void close_session(const std::string& id, const std::string& reason);
+  void close_session(const std::string& id, const std::string& reason, const std::string& by = {});
   StatusView status();
   /// What keeps the server from its work, as one sentence: the store cannot be read. "": nothing.
   std::string trouble();
-  /// One sentence on how it does.
+  /// One sentence on how it does, with its alarms.
   std::string summary() const;
+  std::vector<std::string> alarms() const { return parts_.counters().alarms; }
+  /// @param watcher  told when there may be other alarms than before; nothing: nobody
+  void watch_alarms(std::function<void()> watcher) { alarm_watcher_ = std::move(watcher); }
+  void alarms_changed() const {
+    if (alarm_watcher_) alarm_watcher_();
+  }
 
  private:
   DeviceRecord record(const std::string& name);
   DeviceView view(const DeviceRecord& record) const;
 
+  void note(Event event);
+
   Parts parts_;
   tunnel::UnixSeconds since_;
+  std::function<void()> alarm_watcher_;
 };
 
 }  // namespace rdv

@@ -1,11 +1,15 @@
 #include "control_dbus.hpp"
 
+#include "base/log.hpp"
 #include "base/session_id.hpp"
 #include "org.rdv.Server1_adaptor.hpp"
 
+#include <fmt/format.h>
 #include <sdbus-c++/sdbus-c++.h>
 
+#include <array>
 #include <map>
+#include <pwd.h>
 #include <tuple>
 #include <utility>
 
@@ -42,6 +46,15 @@ auto answered(Work work) -> decltype(work()) {
 
 std::uint64_t unsigned_time(tunnel::UnixSeconds time) {
   return time > 0 ? static_cast<std::uint64_t>(time) : 0;
+}
+
+std::string user_text(uid_t uid) {
+  passwd entry{};
+  passwd* found = nullptr;
+  std::array<char, 4096> buffer{};
+  const bool known =
+      ::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr;
+  return known ? fmt::format("{} (uid {})", entry.pw_name, uid) : fmt::format("uid {}", uid);
 }
 
 template <class T>
@@ -125,6 +138,13 @@ Fields to_fields(const Control::StatusView& status) {
       {"relayed_bytes", status.counters.relayed_bytes},
       {"memory_kb", status.memory_kb},
       {"listen", status.counters.listen},
+      {"alarms", status.counters.alarms},
+      {"audit_records", status.counters.audit.head.sequence},
+      {"audit_head", status.counters.audit.head.str()},
+      {"audit_trouble", status.counters.audit.trouble},
+      {"audit_trouble_since", unsigned_time(status.counters.audit.since)},
+      {"audit_waiting", std::uint64_t{status.counters.audit.waiting}},
+      {"audit_lost", status.counters.audit.lost},
   };
 }
 
@@ -143,8 +163,12 @@ class ControlDbus::Adaptor final : public sdbus::AdaptorInterfaces<org::rdv::Ser
   Adaptor(sdbus::IConnection& connection, Control& control)
       : AdaptorInterfaces{connection, server_object_path}, control_{control} {
     registerAdaptor();
+    control_.watch_alarms([this] { emit_alarms(); });
   }
-  ~Adaptor() { unregisterAdaptor(); }
+  ~Adaptor() {
+    control_.watch_alarms({});
+    unregisterAdaptor();
+  }
 
  private:
   using CodeReply = std::tuple<std::string, std::uint64_t>;
@@ -155,10 +179,11 @@ class ControlDbus::Adaptor final : public sdbus::AdaptorInterfaces<org::rdv::Ser
 
   CodeReply AddDevice(const std::string& name, const std::string& role,
                       const Fields& options) override {
-    return answered([&] { return reply(control_.add_device(name, role, to_options(options))); });
+    return answered(
+        [&] { return reply(control_.add_device(name, role, to_options(options), caller())); });
   }
   CodeReply NewCode(const std::string& name) override {
-    return answered([&] { return reply(control_.new_code(name)); });
+    return answered([&] { return reply(control_.new_code(name, caller())); });
   }
   std::vector<Fields> ListDevices() override {
     return answered([&] { return to_list(control_.list_devices()); });
@@ -167,19 +192,36 @@ class ControlDbus::Adaptor final : public sdbus::AdaptorInterfaces<org::rdv::Ser
     return answered([&] { return to_fields(control_.show_device(name)); });
   }
   void RevokeDevice(const std::string& name, const std::string& reason) override {
-    answered([&] { control_.revoke_device(name, reason); });
+    answered([&] { control_.revoke_device(name, reason, caller()); });
   }
   void RemoveDevice(const std::string& name) override {
-    answered([&] { control_.remove_device(name); });
+    answered([&] { control_.remove_device(name, caller()); });
   }
   std::vector<Fields> ListSessions() override {
     return answered([&] { return to_list(control_.list_sessions()); });
   }
   void CloseSession(const std::string& id, const std::string& reason) override {
-    answered([&] { control_.close_session(id, reason); });
+    answered([&] { control_.close_session(id, reason, caller()); });
   }
   Fields Status() override {
     return answered([&] { return to_fields(control_.status()); });
+  }
+  std::vector<std::string> Alarms() override { return control_.alarms(); }
+
+  /// Whoever called the method that runs now, as the audit has it: "alice (uid 1000)".
+  std::string caller() const try {
+    const auto* message = getObject().getCurrentlyProcessedMessage();
+    return message == nullptr ? std::string{} : user_text(message->getCredsUid());
+  } catch (const sdbus::Error&) {
+    return {};  // it is gone already
+  }
+  void emit_alarms() {
+    try {
+      getObject().emitPropertiesChangedSignal(INTERFACE_NAME, {"Alarms"});
+    } catch (const sdbus::Error& error) {
+      tunnel::log::debug("cannot tell of an alarm on the bus",
+                         {tunnel::log::reason(error.getMessage())});
+    }
   }
 
   Control& control_;

@@ -44,6 +44,7 @@ struct Session {
   tunnel::wire::Name system;
   End master, onsite;
   tunnel::wire::Open open;          ///< what the master asked for
+  std::string_view rule;            ///< of the policy, that allowed it; "" after a restart
   std::uint32_t seconds = 0;        ///< the absolute limit
   tunnel::UnixSeconds since = 0;    ///< offered
   tunnel::UnixSeconds expires = 0;  ///< 0 until granted

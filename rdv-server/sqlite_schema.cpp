@@ -54,8 +54,17 @@ CREATE TABLE sessions (
 ) STRICT;
 )sql";
 
+/// The newest record of the audit that is on the disk: one row.
+constexpr char schema_3[] = R"sql(
+CREATE TABLE audit_head (
+  one      INTEGER PRIMARY KEY CHECK (one = 1),
+  sequence INTEGER NOT NULL,
+  hash     BLOB NOT NULL
+) STRICT;
+)sql";
+
 /// Each brings a file from the version that is its index to the next.
-constexpr std::array<const char*, schema_version> steps{schema_1, schema_2};
+constexpr std::array<const char*, schema_version> steps{schema_1, schema_2, schema_3};
 
 }  // namespace
 

@@ -102,6 +102,13 @@ DeviceRecord record_of(SQLite::Statement& row) {
   return record;
 }
 
+AuditHead audit_head_of(SQLite::Database& db) {
+  SQLite::Statement query{db, "SELECT sequence, hash FROM audit_head"};
+  if (!query.executeStep()) return {};
+  return {.sequence = static_cast<std::uint64_t>(query.getColumn(0).getInt64()),
+          .hash = hash_of(query.getColumn(1))};
+}
+
 class SqliteStore final : public Store {
  public:
   SqliteStore(const std::filesystem::path& file, bool create)
@@ -111,7 +118,7 @@ class SqliteStore final : public Store {
   }
   ~SqliteStore() override {
     try {
-      flush_seen();
+      write_pending();
     } catch (const StoreError&) {  // the next start shows an older last_seen
     }
   }
@@ -143,8 +150,8 @@ class SqliteStore final : public Store {
     seen_.insert_or_assign(name, when);
   }
 
-  void flush_seen() override {
-    if (!undropped_.empty()) guarded("remove sessions that are over", [&] { drop_now(); });
+  void write_pending() override {
+    guarded("write what could not be written before", [&] { write_late(); });
     if (seen_.empty()) return;
     guarded("write when devices were seen", [&] {
       SQLite::Transaction transaction{db_, SQLite::TransactionBehavior::IMMEDIATE};
@@ -224,17 +231,17 @@ class SqliteStore final : public Store {
       if (const auto other = other_owner(certificate.key_hash, name)) return KeyTaken{*other};
       consume(secret_hash, *device, certificate, now);
       transaction.commit();
+      renewed_.erase(name);  // that was the certificate before
       return CodeAccepted{*find_now(name), std::move(certificate)};
     });
   }
 
   void note_renewed(const Name& name, UnixSeconds certificate_expires) override {
-    guarded("write a renewal", [&] {
-      SQLite::Statement update{db_, "UPDATE devices SET certificate_expires = ? WHERE name = ?"};
-      update.bind(1, certificate_expires);
-      update.bind(2, name.str());
-      update.exec();
-    });
+    renewed_.insert_or_assign(name, certificate_expires);
+    try {
+      write_late();
+    } catch (const SQLite::Exception&) {  // write_pending() tries again, and says so
+    }
   }
 
   StoreAnswer revoke(const Name& name, std::string_view reason, UnixSeconds now) override {
@@ -258,6 +265,7 @@ class SqliteStore final : public Store {
   StoreAnswer remove(const Name& name) override {
     return guarded("remove a device", [&] {
       seen_.erase(name);
+      renewed_.erase(name);
       SQLite::Statement query{db_, "DELETE FROM devices WHERE name = ?"};
       query.bind(1, name.str());
       return query.exec() == 0 ? StoreAnswer::unknown : StoreAnswer::done;
@@ -265,31 +273,17 @@ class SqliteStore final : public Store {
   }
 
   void keep(const KeptSession& session) override {
-    guarded("write a session", [&] {
-      const auto& grant = session.grant;
-      const auto bytes = encode_grant(grant);
-      SQLite::Statement insert{
-          db_,
-          "INSERT OR REPLACE INTO sessions (id, master, onsite, epoch, last_grant, seconds, since, "
-          "expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"};
-      insert.bind(1, tunnel::format_session_id(grant.session));
-      insert.bind(2, grant.master.name.str());
-      insert.bind(3, grant.onsite.name.str());
-      insert.bind(4, grant.epoch);
-      insert.bindNoCopy(5, bytes.data(), static_cast<int>(bytes.size()));
-      insert.bind(6, session.seconds);
-      insert.bind(7, session.since);
-      insert.bind(8, session.expires);
-      insert.exec();
-      kept_.insert(tunnel::format_session_id(grant.session));
-    });
+    unkept_.insert_or_assign(tunnel::format_session_id(session.grant.session), session);
+    guarded("write a session", [&] { write_late(); });
   }
 
   void drop(std::uint64_t session) override {
-    auto kept = kept_.extract(tunnel::format_session_id(session));
+    const auto id = tunnel::format_session_id(session);
+    unkept_.erase(id);
+    auto kept = kept_.extract(id);
     if (kept.empty()) return;  // its grant was never given, or never written
     undropped_.insert(std::move(kept));
-    guarded("remove a session that is over", [&] { drop_now(); });
+    guarded("remove a session that is over", [&] { write_late(); });
   }
 
   std::vector<KeptSession> kept_sessions() override {
@@ -302,11 +296,25 @@ class SqliteStore final : public Store {
           if (auto session = kept_of(query)) sessions.push_back(*std::move(session));
       }
       try {
-        if (!undropped_.empty()) drop_now();
-      } catch (const SQLite::Exception&) {  // flush_seen() tries again
+        write_late();
+      } catch (const SQLite::Exception&) {  // write_pending() tries again
       }
       return sessions;
     });
+  }
+
+  void note_audit_head(const AuditHead& head) override {
+    guarded("note the end of the audit", [&] {
+      SQLite::Statement insert{
+          db_, "INSERT OR REPLACE INTO audit_head (one, sequence, hash) VALUES (1, ?, ?)"};
+      insert.bind(1, static_cast<std::int64_t>(head.sequence));
+      insert.bindNoCopy(2, head.hash.data(), static_cast<int>(head.hash.size()));
+      insert.exec();
+    });
+  }
+
+  AuditHead audit_head() override {
+    return guarded("read the end of the audit", [&] { return audit_head_of(db_); });
   }
 
  private:
@@ -325,16 +333,53 @@ class SqliteStore final : public Store {
                        .expires = row.getColumn(4).getInt64()};
   }
 
-  void drop_now() {
+  /// What is over, what runs, what was renewed: all of it or none.
+  void write_late() {
+    if (undropped_.empty() && unkept_.empty() && renewed_.empty()) return;
     SQLite::Transaction transaction{db_, SQLite::TransactionBehavior::IMMEDIATE};
-    SQLite::Statement query{db_, "DELETE FROM sessions WHERE id = ?"};
-    for (const auto& id : undropped_) {
-      query.reset();
-      query.bind(1, id);
-      query.exec();
-    }
+    for (const auto& id : undropped_)
+      drop_row(id);
+    for (const auto& [id, session] : unkept_)
+      keep_row(id, session);
+    for (const auto& [name, expires] : renewed_)
+      renew_row(name, expires);
     transaction.commit();
     undropped_.clear();
+    renewed_.clear();
+    for (const auto& [id, session] : unkept_)
+      kept_.insert(id);
+    unkept_.clear();
+  }
+
+  void drop_row(const std::string& id) {
+    SQLite::Statement query{db_, "DELETE FROM sessions WHERE id = ?"};
+    query.bind(1, id);
+    query.exec();
+  }
+
+  void keep_row(const std::string& id, const KeptSession& session) {
+    const auto& grant = session.grant;
+    const auto bytes = encode_grant(grant);
+    SQLite::Statement insert{
+        db_,
+        "INSERT OR REPLACE INTO sessions (id, master, onsite, epoch, last_grant, seconds, since, "
+        "expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"};
+    insert.bind(1, id);
+    insert.bind(2, grant.master.name.str());
+    insert.bind(3, grant.onsite.name.str());
+    insert.bind(4, grant.epoch);
+    insert.bindNoCopy(5, bytes.data(), static_cast<int>(bytes.size()));
+    insert.bind(6, session.seconds);
+    insert.bind(7, session.since);
+    insert.bind(8, session.expires);
+    insert.exec();
+  }
+
+  void renew_row(const Name& name, UnixSeconds expires) {
+    SQLite::Statement update{db_, "UPDATE devices SET certificate_expires = ? WHERE name = ?"};
+    update.bind(1, expires);
+    update.bind(2, name.str());
+    update.exec();
   }
 
   /// Says what was attempted on which file when SQLite cannot.
@@ -418,7 +463,10 @@ class SqliteStore final : public Store {
   std::optional<SQLite::Statement> find_;
   std::map<Name, UnixSeconds> seen_;  // at most as many as there are devices
   std::set<std::string> kept_;        // the rows of live sessions
-  std::set<std::string> undropped_;   // the rows of sessions that are over
+  // What could not be written yet, at most as much as there are sessions and devices:
+  std::set<std::string> undropped_;            // the rows of sessions that are over
+  std::map<std::string, KeptSession> unkept_;  // by the row's id
+  std::map<Name, UnixSeconds> renewed_;        // until when the new certificate is good
 };
 
 }  // namespace
@@ -430,6 +478,13 @@ std::unique_ptr<Store> open_sqlite_store(const std::filesystem::path& file, bool
   return std::make_unique<SqliteStore>(file, create);
 } catch (const SQLite::Exception& e) {
   throw StoreError{fmt::format("cannot open the store {}: {}", file.string(), e.what())};
+}
+
+AuditHead read_audit_head(const std::filesystem::path& file) try {
+  SQLite::Database db{file.string(), SQLite::OPEN_READONLY, busy_timeout_ms};
+  return db.tableExists("audit_head") ? audit_head_of(db) : AuditHead{};
+} catch (const SQLite::Exception& e) {
+  throw StoreError{fmt::format("cannot read the store {}: {}", file.string(), e.what())};
 }
 
 }  // namespace rdv

@@ -11,4 +11,8 @@ inline constexpr char in_memory[] = ":memory:";  ///< a file name: a store that 
 /// synchronous=FULL, foreign keys, and the schema version this program knows. @throws StoreError
 std::unique_ptr<Store> open_sqlite_store(const std::filesystem::path& file, bool create = false);
 
+/// The end of the audit as the server noted it, read from its store beside the server: {0, zeros}
+/// when it noted none. @throws StoreError
+AuditHead read_audit_head(const std::filesystem::path& file);
+
 }  // namespace rdv

@@ -1,4 +1,5 @@
 #pragma once
+#include "audit/record.hpp"
 #include "device_record.hpp"
 #include "kept_session.hpp"
 
@@ -69,10 +70,9 @@ enum class StoreAnswer {
   full,     ///< as many devices as the configuration allows
 };
 
-/// Devices, enrolment codes and live sessions, durable: what returned is on the disk (note_seen
-/// excepted). One
-/// thread per instance; several instances and processes may use one file. Every function throws
-/// StoreError when the file cannot be read or written.
+/// Devices, enrolment codes and live sessions, durable: what returned is on the disk, but for
+/// note_seen() and what says otherwise. One thread per instance; several instances and processes
+/// may use one file. Every function throws StoreError when the file cannot be read or written.
 class Store : public Directory {
  public:
   /// Issues the certificate while the code is being consumed; what it throws leaves the code
@@ -90,21 +90,28 @@ class Store : public Directory {
   /// attempts one gets it.
   virtual EnrolOutcome enrol(const tunnel::wire::Hash& secret_hash, tunnel::UnixSeconds now,
                              const Issue& issue) = 0;
+  /// The device works with its new certificate in any case: what cannot be written now is written
+  /// with the next write_pending(), and nothing is thrown.
   virtual void note_renewed(const tunnel::wire::Name& name,
                             tunnel::UnixSeconds certificate_expires) = 0;
   virtual StoreAnswer revoke(const tunnel::wire::Name& name, std::string_view reason,
                              tunnel::UnixSeconds now) = 0;
   virtual StoreAnswer remove(const tunnel::wire::Name& name) = 0;
-  /// Writes what note_seen() was told since the last time, in one transaction, and what drop()
-  /// could not.
-  virtual void flush_seen() = 0;
+  /// Writes what note_seen() was told since the last time, and what could not be written before.
+  virtual void write_pending() = 0;
 
-  /// In place of what was kept of this session before.
+  /// In place of what was kept of this session before. What cannot be written now is written with
+  /// the next write_pending().
   virtual void keep(const KeptSession& session) = 0;
-  /// What cannot be written now is written with the next flush_seen().
+  /// As keep().
   virtual void drop(std::uint64_t session) = 0;
   /// All, in no order. Rows that cannot be read are removed.
   virtual std::vector<KeptSession> kept_sessions() = 0;
+
+  /// The newest record of the audit that is on the disk, so that one that is cut off is found.
+  virtual void note_audit_head(const AuditHead& head) = 0;
+  /// {0, zeros}: none was noted.
+  virtual AuditHead audit_head() = 0;
 };
 
 }  // namespace rdv

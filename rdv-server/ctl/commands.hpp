@@ -32,6 +32,7 @@ class CommandError : public std::runtime_error {
 void add_init_command(CLI::App& app, const Common& common);
 void add_device_commands(CLI::App& app, const Common& common);
 void add_session_commands(CLI::App& app, const Common& common);
+void add_audit_commands(CLI::App& app, const Common& common);
 void add_status_command(CLI::App& app, const Common& common);
 
 }  // namespace rdv::ctl

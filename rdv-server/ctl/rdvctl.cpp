@@ -23,18 +23,19 @@ void complain(std::string_view text) {
 
 int run(int argc, char** argv) {
   rdv::ctl::Common common{.config = rdv::default_config_path};
-  CLI::App app{"Administers an RDV server: set-up, devices, sessions."};
+  CLI::App app{"Administers an RDV server: set-up, devices, sessions, audit."};
   app.name("rdvctl");
   app.require_subcommand(1);
   app.fallthrough();
   app.set_version_flag("--version", RDV_VERSION);
-  app.add_option("--config", common.config, "The server's configuration, used by init")
+  app.add_option("--config", common.config, "The server's configuration, used by init and audit")
       ->type_name("FILE")
       ->capture_default_str();
   app.add_flag("--json", common.json, "Print JSON instead of text; times are Unix seconds");
   rdv::ctl::add_init_command(app, common);
   rdv::ctl::add_device_commands(app, common);
   rdv::ctl::add_session_commands(app, common);
+  rdv::ctl::add_audit_commands(app, common);
   rdv::ctl::add_status_command(app, common);
   try {
     app.parse(argc, argv);

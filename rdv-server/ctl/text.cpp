@@ -64,6 +64,15 @@ std::string code_state(const json& device) {
   return expires == 0 ? std::string{} : "valid until " + format_utc(expires);
 }
 
+/// "12 records", "12 records; 3 wait since 2026-…, 0 lost".
+std::string audit_state(const json& status) {
+  auto state = fmt::format("{} records", number(status, "audit_records"));
+  if (!text(status, "audit_trouble").empty())
+    state += fmt::format("; {} wait since {}, {} lost", number(status, "audit_waiting"),
+                         time(status, "audit_trouble_since"), number(status, "audit_lost"));
+  return state;
+}
+
 }  // namespace
 
 std::string table(const std::vector<std::vector<std::string>>& rows) {
@@ -143,16 +152,22 @@ std::string session_table(const json& sessions) {
 
 std::string status_details(const json& status) {
   const auto listen = status.value("listen", std::vector<std::string>{});
-  return lines({{"version", text(status, "version")},
-                {"running since", time(status, "since")},
-                {"listening on", fmt::format("{}", fmt::join(listen, ", "))},
-                {"devices", fmt::format("{} registered, {} online", number(status, "devices"),
-                                        number(status, "online"))},
-                {"sessions", fmt::format("{}", number(status, "sessions"))},
-                {"handshakes", fmt::format("{} done, {} refused", number(status, "handshakes"),
-                                           number(status, "refused"))},
-                {"relayed", bytes_text(status.value("relayed_bytes", std::uint64_t{0}))},
-                {"memory", fmt::format("{} KiB", number(status, "memory_kb"))}});
+  std::vector<std::pair<std::string, std::string>> facts{
+      {"version", text(status, "version")},
+      {"running since", time(status, "since")},
+      {"listening on", fmt::format("{}", fmt::join(listen, ", "))},
+      {"devices", fmt::format("{} registered, {} online", number(status, "devices"),
+                              number(status, "online"))},
+      {"sessions", fmt::format("{}", number(status, "sessions"))},
+      {"handshakes",
+       fmt::format("{} done, {} refused", number(status, "handshakes"), number(status, "refused"))},
+      {"relayed", bytes_text(status.value("relayed_bytes", std::uint64_t{0}))},
+      {"memory", fmt::format("{} KiB", number(status, "memory_kb"))},
+      {"audit", audit_state(status)},
+      {"end of the audit", text(status, "audit_head")}};
+  for (const auto& alarm : status.value("alarms", std::vector<std::string>{}))
+    facts.emplace_back("ALARM", alarm);
+  return lines(facts);
 }
 
 std::string code_text(std::string_view name, std::string_view code, std::int64_t expires) {

@@ -15,6 +15,11 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto house_period = 2s;
+/// The audit's records of so long go to the disk together.
+constexpr auto sync_period = 100ms;
+/// Each session that runs has one more record to come, its end, of at most so much as a rule.
+constexpr std::uint64_t session_end_bytes = 512;
+constexpr std::uint64_t other_records_bytes = 64 * 1024;
 /// So many handshakes leave the heap full of holes (measured: 13.6 KB for each connection that
 /// stays).
 constexpr std::uint64_t storm_handshakes = 64;
@@ -34,6 +39,12 @@ BrokerSettings broker_settings(const Config& config) {
           .session_seconds_max = config.limits.session_seconds_max,
           .ping_after_seconds = config.limits.ping_after_seconds,
           .deny = own_addresses(config)};
+}
+
+AuditFiles::Settings audit_settings(const Config& config) {
+  return {.folder = audit_dir(config),
+          .file_bytes_max = std::uint64_t{config.audit.file_mb} * 1'000'000,
+          .room_bytes = other_records_bytes + config.limits.sessions * session_end_bytes};
 }
 
 tunnel::Result<PeerFacts> facts_of(const Guest& guest) {
@@ -57,6 +68,10 @@ Server::Server(asio::io_context& io, const Config& config, std::vector<tunnel::U
     : scratch_(scratch_bytes),
       keys_{keys_of(config)},
       store_{open_sqlite_store(StatePaths{config.state_dir}.store)},
+      audit_{audit_settings(config), config.audit.when_full, *store_,
+             [this] { on_audit_changed(); }},
+      audit_sync_{io.get_executor(),
+                  [this](std::string failure) { on_audit_synced(std::move(failure)); }},
       enrolment_{*store_, keys_.authority, keys_.grant_key.public_pem()},
       issuer_{keys_.grant_key, enrolment_},
       broker_{*store_, issuer_, broker_settings(config)},
@@ -79,9 +94,14 @@ Server::Server(asio::io_context& io, const Config& config, std::vector<tunnel::U
       broker_deadline_{deadlines_,
                        [this] { decide([&] { return broker_.on_tick(read_clocks()); }); }},
       house_deadline_{deadlines_, [this] { keep_house(); }},
+      sync_deadline_{deadlines_, [this] { sync_audit(); }},
       around_connections_{broker_, *this, deadlines_, scratch_, *this},
       connection_ended_{io.get_executor()} {
   house_deadline_.expires_after(house_period);
+  const bool in_order = audit_.open();
+  run({Note{{.kind = Event::Kind::server_started,
+             .text = in_order ? "version " RDV_VERSION
+                              : "version " RDV_VERSION ", after one that did not stop in order"}}});
   run(broker_.restore(store_->kept_sessions(), read_clocks()));
 }
 
@@ -96,7 +116,9 @@ Task<> Server::serve_until_stopped() {
   co_await listener_.run();
   while (!connections_.empty())
     co_await connection_ended_.wait();
+  run({Note{{.kind = Event::Kind::server_stopped}}});
   keep_house();
+  try_store([&] { audit_.close(); });
   deadlines_.stop();
 }
 
@@ -131,17 +153,25 @@ struct Server::Carrier {
   void operator()(const DropSession& drop) const {
     server.try_store([&] { server.store_->drop(drop.session); });
   }
-  void operator()(const Note& note) const { log_event(note.event); }
+  void operator()(const Note& note) const {
+    log_event(note.event);
+    server.audit_.note(note.event);
+  }
 };
 
-/// For what the server can do without: a disk that is full ends no session.
+/// For what the server can do without: a disk that is full ends no session. The store keeps what it
+/// could not write, and house-keeping tries again.
 template <class Work>
-void Server::try_store(Work work) {
+bool Server::try_store(Work work) {
   try {
     work();
+    return true;
   } catch (const StoreError& error) {
-    if (const auto left_out = store_failures_.pass(tunnel::Clock::now()))
-      log::error("cannot write to the store", {log::reason(error.what()), log::count(*left_out)});
+    if (store_alarm_.raise(error.what())) {
+      log::error("the store cannot be written", {log::reason(error.what())});
+      control_.alarms_changed();
+    }
+    return false;
   }
 }
 
@@ -149,6 +179,8 @@ void Server::run(Actions actions) {
   for (const auto& action : actions)
     std::visit(Carrier{*this}, action);
   set_broker_deadline();
+  if (audit_.needs_sync() && sync_deadline_.expiry() == tunnel::Clock::time_point::max())
+    sync_deadline_.expires_after(sync_period);
 }
 
 /// For events that no connection answers for: what the store cannot do is logged, and the server
@@ -213,7 +245,7 @@ Task<> Server::serve_enrolment(Guest guest) {
   const auto* request = message ? std::get_if<wire::Enroll>(&*message) : nullptr;
   if (request == nullptr) co_return;
   const auto outcome = enrolment_.enroll(*request, guest.address, tunnel::unix_now());
-  log_event(outcome.event);
+  run({Note{outcome.event}});
   if (outcome.enrolled)
     run(broker_.on_device_changed(*outcome.enrolled, wire::GoodbyeCode::wrong_key,
                                   "the device was enrolled anew", read_clocks()));
@@ -222,9 +254,39 @@ Task<> Server::serve_enrolment(Guest guest) {
 
 void Server::keep_house() {
   relays_.report_bytes();
-  try_store([&] { store_->flush_seen(); });
+  const bool wrote = try_store([&] { store_->write_pending(); });
+  const bool noted = try_store([&] { audit_.keep_house(); });
+  if (wrote && noted && store_alarm_.clear()) {
+    log::info("the store is written again");
+    control_.alarms_changed();
+  }
   give_memory_back();
+  run({});
   house_deadline_.expires_after(house_period);
+}
+
+void Server::on_audit_changed() {
+  broker_.refuse_sessions(audit_.refusal());
+  control_.alarms_changed();
+}
+
+void Server::sync_audit() {
+  if (auto file = audit_.begin_sync()) audit_sync_.start(std::move(file));
+}
+
+void Server::on_audit_synced(std::string failure) {
+  const bool failed = !failure.empty();
+  audit_.end_sync(std::move(failure));
+  if (!failed) run({});  // more may have been recorded meanwhile
+}
+
+std::vector<std::string> Server::alarms() const {
+  std::vector<std::string> all;
+  if (auto trouble = audit_.status().trouble; !trouble.empty())
+    all.push_back("the audit cannot be written: " + trouble);
+  if (!store_alarm_.why().empty())
+    all.push_back("the store cannot be written: " + store_alarm_.why());
+  return all;
 }
 
 /// Once a storm of handshakes is over, or goes on for long.
@@ -240,7 +302,9 @@ ServerCounters Server::counters() const {
   return {.handshakes = listener_.counters().handshakes,
           .refused = listener_.counters().refused,
           .relayed_bytes = relays_.carried_bytes(),
-          .listen = listener_.addresses()};
+          .listen = listener_.addresses(),
+          .audit = audit_.status(),
+          .alarms = alarms()};
 }
 
 }  // namespace rdv

@@ -1,8 +1,11 @@
 #pragma once
+#include "alarm.hpp"
+#include "audit/log.hpp"
 #include "broker.hpp"
 #include "config.hpp"
 #include "control.hpp"
 #include "enrolment.hpp"
+#include "net/audit_sync.hpp"
 #include "net/control_connection.hpp"
 #include "net/listen_sockets.hpp"
 #include "net/listener.hpp"
@@ -47,9 +50,13 @@ class Server final : public ActionSink, private Host, private ControlConnection:
   Task<> serve_until_stopped();
   void set_broker_deadline();
   void keep_house();
+  void on_audit_changed();
+  void sync_audit();
+  void on_audit_synced(std::string failure);
+  std::vector<std::string> alarms() const;
   void give_memory_back();
   template <class Work>
-  void try_store(Work work);
+  bool try_store(Work work);
   template <class Decision>
   void decide(Decision decision) noexcept;
   ServerCounters counters() const;
@@ -57,6 +64,8 @@ class Server final : public ActionSink, private Host, private ControlConnection:
   tunnel::Bytes scratch_;
   ServerKeys keys_;
   std::unique_ptr<Store> store_;
+  AuditLog audit_;
+  AuditSync audit_sync_;
   Enrolment enrolment_;
   KeyIssuer issuer_;
   Broker broker_;
@@ -68,13 +77,14 @@ class Server final : public ActionSink, private Host, private ControlConnection:
   Control control_;
   Deadline broker_deadline_;
   Deadline house_deadline_;
+  Deadline sync_deadline_;  // of the audit
   ControlConnection::Surroundings around_connections_;
   std::unordered_map<ConnectionId, std::unique_ptr<ControlConnection>> connections_;
   Signal connection_ended_;
   std::uint64_t last_connection_ = 0;
   std::uint64_t handshakes_before_ = 0;  ///< at the last house-keeping
   std::uint64_t trimmed_at_ = 0;         ///< handshakes when memory was last given back
-  LogLimit store_failures_{std::chrono::seconds{10}};
+  Alarm store_alarm_;
   bool stopping_ = false;
 };
 

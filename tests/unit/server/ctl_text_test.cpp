@@ -1,3 +1,4 @@
+#include "ctl/audit_text.hpp"
 #include "ctl/text.hpp"
 #include "utc.hpp"
 
@@ -106,16 +107,66 @@ BOOST_AUTO_TEST_CASE(sessions_and_status_are_shown) {
                     {"devices", 4},        {"online", 3},
                     {"sessions", 1},       {"handshakes", 9},
                     {"refused", 2},        {"relayed_bytes", 0},
-                    {"memory_kb", 20'000}, {"listen", {"0.0.0.0:443", "[::]:443"}}};
-  BOOST_TEST(status_details(status) ==
-             "version:        0.1.0\n"
-             "running since:  2026-01-14 09:12 UTC\n"
-             "listening on:   0.0.0.0:443, [::]:443\n"
-             "devices:        4 registered, 3 online\n"
-             "sessions:       1\n"
-             "handshakes:     9 done, 2 refused\n"
-             "relayed:        0 B\n"
-             "memory:         20000 KiB\n");
+                    {"memory_kb", 20'000}, {"listen", {"0.0.0.0:443", "[::]:443"}},
+                    {"audit_records", 7},  {"audit_head", "7:3f0a"}};
+  const std::string well =
+      "version:           0.1.0\n"
+      "running since:     2026-01-14 09:12 UTC\n"
+      "listening on:      0.0.0.0:443, [::]:443\n"
+      "devices:           4 registered, 3 online\n"
+      "sessions:          1\n"
+      "handshakes:        9 done, 2 refused\n"
+      "relayed:           0 B\n"
+      "memory:            20000 KiB\n"
+      "audit:             7 records\n"
+      "end of the audit:  7:3f0a\n";
+  BOOST_TEST(status_details(status) == well);
+  auto full = status;
+  full["audit_trouble"] = "cannot write the audit: No space left on device";
+  full["audit_trouble_since"] = when;
+  full["audit_waiting"] = 3;
+  full["audit_lost"] = 0;
+  full["alarms"] = {"the audit cannot be written: No space left on device"};
+  const auto alarmed = status_details(full);
+  BOOST_TEST(
+      (alarmed.find("audit:             7 records; 3 wait since 2026-01-14 09:12 UTC, 0 lost\n") !=
+       std::string::npos));
+  BOOST_TEST(alarmed.ends_with(
+      "ALARM:             the audit cannot be written: No space left on device\n"));
+}
+
+BOOST_AUTO_TEST_CASE(records_of_the_audit_are_chosen_and_shown) {
+  const rdv::AuditRecord record{.head = {.sequence = 7},
+                                .time = "2026-01-14T09:12:03.123Z",
+                                .what = "session_closed",
+                                .fields = {{"session", "00000000000000ff"},
+                                           {"onsite", "rpi1100"},
+                                           {"seconds", "12"},
+                                           {"reason", "ended \x1b[2J"}}};
+  BOOST_TEST(audit_line_text(record) ==
+             "2026-01-14 09:12:03  session_closed       session=00000000000000ff onsite=rpi1100 "
+             "seconds=12 reason=\"ended ?[2J\"");
+  BOOST_TEST(matches(record, {}));
+  BOOST_TEST(matches(record, {.device = "rpi1100", .session = "00000000000000ff"}));
+  BOOST_TEST(!matches(record, {.device = "rpi1200"}));
+  BOOST_TEST(!matches(record, {.session = "00000000000000fe"}));
+  BOOST_TEST(matches(record, {.since = "2026-01-14T09:12:03"}));
+  BOOST_TEST(!matches(record, {.since = "2026-01-14T09:12:04"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_time_since_when_is_read_as_people_write_it) {
+  const auto since = [](std::string_view text) {
+    return parse_since(text, when * 1000).value_or("?");
+  };
+  BOOST_TEST(since("2026-01-14") == "2026-01-14");
+  BOOST_TEST(since("2026-01-14 09:12") == "2026-01-14T09:12");
+  BOOST_TEST(since("2026-01-14T09:12:03.123Z") == "2026-01-14T09:12:03.123");
+  BOOST_TEST(since("72m") == "2026-01-14T08:00:00.000Z");
+  BOOST_TEST(since("2d") == "2026-01-12T09:12:00.000Z");
+  BOOST_TEST(since("100000d") == "1970-01-01T00:00:00.000Z");
+  for (const auto* wrong :
+       {"", "yesterday", "2026", "5", "-5m", "100001d", "5s", "2026-1-14", "9999999999999999999d"})
+    BOOST_TEST(since(wrong) == "?");
 }
 
 BOOST_AUTO_TEST_CASE(bytes_are_rounded_for_people) {

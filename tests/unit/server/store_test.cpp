@@ -79,7 +79,7 @@ BOOST_AUTO_TEST_CASE(when_a_device_was_seen_is_known_before_and_after_it_is_writ
   store->add(device("rpi1100"), code(1), start_unix, 10);
   store->note_seen(name("rpi1100"), start_unix + 7);
   BOOST_TEST(store->find(name("rpi1100"))->last_seen == start_unix + 7);
-  store->flush_seen();
+  store->write_pending();
   BOOST_TEST(store->devices().front().last_seen == start_unix + 7);
 }
 
