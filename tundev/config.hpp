@@ -52,8 +52,8 @@ struct Config {
     std::vector<std::string> exclude;  ///< globs of names that are never the laptop's port
   };
 
-  std::filesystem::path state_dir = "/var/lib/rdv";        ///< identity; tundev-agent's
-  std::filesystem::path runtime_dir = "/run/rdv";          ///< dnsmasq's files; tundev-netd's
+  std::filesystem::path state_dir = "/var/lib/rdv-tundev";  ///< identity; tundev-agent's
+  std::filesystem::path runtime_dir = "/run/rdv";           ///< dnsmasq's files; tundev-netd's
   std::filesystem::path resolv_conf = "/etc/resolv.conf";  ///< where the uplink's DNS servers stand
   Log log;
   Server server;

@@ -31,7 +31,7 @@ BOOST_AUTO_TEST_SUITE(config)
 
 BOOST_AUTO_TEST_CASE(an_empty_file_means_the_defaults) {
   const auto config = parse_config("", "device.toml");
-  BOOST_TEST(config.state_dir == "/var/lib/rdv");
+  BOOST_TEST(config.state_dir == "/var/lib/rdv-tundev");
   BOOST_TEST(config.runtime_dir == "/run/rdv");
   BOOST_TEST(config.resolv_conf == "/etc/resolv.conf");
   BOOST_TEST((config.log.level == tunnel::log::Level::info));
