@@ -25,6 +25,13 @@ if(RDV_LLD)
   add_link_options(-fuse-ld=lld)
 endif()
 
+# What Debian compiles its packages with (dpkg-buildflags(1), hardening=+all), so that the tests run what is shipped.
+if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT RDV_SANITIZE)
+  add_compile_options(-fstack-protector-strong -fstack-clash-protection -Wformat -Werror=format-security)
+  add_compile_definitions(_FORTIFY_SOURCE=2)
+  add_link_options(-pie LINKER:-z,relro LINKER:-z,now)
+endif()
+
 add_compile_definitions(RDV_VERSION="${PROJECT_VERSION}")
 # BOOST_ASSERT also holds in release builds: it calls our handler, which logs and aborts.
 add_compile_definitions(BOOST_ENABLE_ASSERT_HANDLER)
