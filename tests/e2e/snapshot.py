@@ -21,7 +21,7 @@ def snapshot(host: Host) -> dict[str, object]:
         "links and addresses": _sorted(_ip(host, "-d", "addr")),
         "rules": _sorted(_ip(host, "rule") + _ip(host, "-6", "rule")),
         "routes": _sorted(_routes(host)),
-        "nft": COUNTERS.sub("", host.run("nft", "list", "ruleset").stdout),
+        "nft": _tables(COUNTERS.sub("", host.run("nft", "list", "ruleset").stdout)),
         "sysctls": _sysctls(host),
         "processes": Counter(filter(None, (_what_runs(pid) for pid in pids))),
     }
@@ -55,6 +55,11 @@ def _ip(host: Host, *argv: str) -> list[dict]:
 
 def _routes(host: Host) -> list[dict]:
     return _ip(host, "route", "show", "table", "all") + _ip(host, "-6", "route", "show", "table", "all")
+
+
+def _tables(ruleset: str) -> str:
+    """The tables in the order of their names: one that was made anew stands behind the others."""
+    return "".join(sorted(re.split(r"^(?=table )", ruleset, flags=re.MULTILINE)))
 
 
 def _without_volatile(value):
