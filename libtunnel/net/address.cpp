@@ -31,7 +31,9 @@ Message make_request(int type, int flags, int index, const Ipv4Prefix& address) 
 
 Address::Address(Netlink& netlink, const Spec& spec)
     : netlink_{netlink}, index_{netlink.index_of(spec.link, "add " + describe(spec))}, spec_{spec} {
-  auto request = make_request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index_, spec_.address);
+  auto request =
+      make_request(RTM_NEWADDR, NLM_F_CREATE | (spec_.may_be_there ? NLM_F_REPLACE : NLM_F_EXCL),
+                   index_, spec_.address);
   const Ipv4Address broadcast{spec_.address.address.value | ~spec_.address.mask()};
   if (spec_.address.length < 31) request.put_address(IFA_BROADCAST, broadcast);
   request.put_u8(IFA_PROTO, our_protocol);

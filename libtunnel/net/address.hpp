@@ -14,6 +14,7 @@ class Address {
     std::string link;
     Ipv4Prefix address;  ///< e.g. 192.168.38.225/29; the broadcast address follows from it (none
                          ///< for /31 and /32)
+    bool may_be_there = false;  ///< then it is taken over, and nothing is changed
   };
 
   /// @throws NetError EEXIST when the link has that address already, whoever put it there; then

@@ -27,12 +27,21 @@ std::string quoted(const std::string& link) {
   return fmt::format("\"{}\"", link);
 }
 
+/// What a lost NAT would have taken elsewhere.
+std::string lost_nat(const std::vector<Ipv4Prefix>& translated) {
+  std::string rules;
+  for (const auto& prefix : translated)
+    rules +=
+        fmt::format("    ct status snat ct original ip saddr {} drop\n", prefix.network().str());
+  return rules;
+}
+
 /// Adding before deleting makes the deletion succeed also when there was none.
 constexpr char start_afresh[] = "add table inet rdv_guard\ndelete table inet rdv_guard\n";
 
 }  // namespace
 
-void apply(const std::vector<std::string>& extremities) {
+void apply(const std::vector<std::string>& extremities, const std::vector<Ipv4Prefix>& translated) {
   std::vector<std::string> names;
   for (const auto& link : extremities)
     names.push_back(quoted(link));
@@ -55,11 +64,11 @@ table inet rdv_guard {{
     type filter hook input priority {2}; policy accept;
     meta mark & {3:#x} == {4:#x} accept
     iifname "{5}*" drop
-  }}
+{6}  }}
 }}
 )",
-                  start_afresh, elements, guard_priority, permit_mask, permit_mark,
-                  our_link_prefix),
+                  start_afresh, elements, guard_priority, permit_mask, permit_mark, our_link_prefix,
+                  lost_nat(translated)),
       "load nft table inet rdv_guard");
 }
 

@@ -1,4 +1,6 @@
 #pragma once
+#include "base/ipv4.hpp"
+
 #include <string>
 #include <vector>
 
@@ -10,7 +12,11 @@ namespace tunnel::net {
 /// - forward hook: drop what comes in or goes out by rdv* or by one of `extremities`;
 /// - input hook: drop what comes in by rdv* for this machine itself;
 ///
-/// unless the packet carries permit_mark under permit_mask.
+/// unless the packet carries permit_mark under permit_mask. And:
+///
+/// - input hook: drop what belongs to a connection of `translated` whose NAT is gone. A session
+///   masquerades it, so its packets meet this machine itself only when netd was killed, and our own
+///   TCP would answer them with a reset that ends the customer's or the laptop's connection.
 ///
 /// Its chains have priority `guard_priority`. The session's own table (NftTable) sets the mark on
 /// what it permits, in forward and input chains of priority `permit_priority`:
@@ -34,8 +40,11 @@ constexpr int guard_priority = 10;
 
 /// Makes the table be exactly this, in one transaction; applying it twice changes nothing.
 /// @param extremities  names of links; they need not exist
+/// @param translated   whose connections a session translates; none: connections are not tracked
+/// for us
 /// @throws NetError; then the table is as before.
-void apply(const std::vector<std::string>& extremities);
+void apply(const std::vector<std::string>& extremities,
+           const std::vector<Ipv4Prefix>& translated = {});
 
 /// Removes the table, for de-installation; success also when there is none.
 /// @throws NetError

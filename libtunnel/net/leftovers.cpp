@@ -5,6 +5,7 @@
 #include "net/ours.hpp"
 #include "net/rule_message.hpp"
 #include "net/sysctl.hpp"
+#include "net/tun_device.hpp"
 
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
@@ -60,17 +61,14 @@ std::size_t delete_each(Netlink& netlink, std::vector<Message>& requests,
   return count;
 }
 
-std::size_t sweep_links(Netlink& netlink) {
-  std::vector<Message> requests;
-  for (const auto& link : netlink.links()) {
-    if (link.kind != "tun" || link.alias != our_link_alias ||
-        !link.name.starts_with(our_link_prefix))
-      continue;
-    ifinfomsg fixed{};
-    fixed.ifi_index = link.index;
-    requests.emplace_back(RTM_DELLINK, 0, fixed);
-  }
-  return delete_each(netlink, requests, "delete a left-over TUN device");
+bool is_one_of(int index, std::span<const LinkInfo> links) {
+  return std::any_of(links.begin(), links.end(), [&](const auto& l) { return l.index == index; });
+}
+
+std::size_t sweep_links(Netlink& netlink, std::span<const LinkInfo> spared) {
+  auto tunnels = list_tunnels(netlink);
+  std::erase_if(tunnels, [&](const LinkInfo& link) { return is_one_of(link.index, spared); });
+  return delete_tunnels(netlink, tunnels);
 }
 
 std::size_t sweep_rules(Netlink& netlink) {
@@ -94,13 +92,14 @@ std::size_t sweep_routes(Netlink& netlink) {
   return delete_each(netlink, requests, "delete a left-over route");
 }
 
-std::size_t sweep_addresses(Netlink& netlink) {
+std::size_t sweep_addresses(Netlink& netlink, std::span<const LinkInfo> spared) {
   std::vector<Message> requests;
   ifaddrmsg fixed{};
   fixed.ifa_family = AF_INET;
   Message list{RTM_GETADDR, NLM_F_DUMP, fixed};
   netlink.socket().dump(list, "list addresses", [&](const nlmsghdr& entry) {
-    if (parse_address(entry).protocol != our_protocol) return;
+    const auto address = parse_address(entry);
+    if (address.protocol != our_protocol || is_one_of(address.index, spared)) return;
     requests.push_back(deletion<ifaddrmsg>(RTM_DELADDR, entry, {IFA_LOCAL, IFA_ADDRESS}));
   });
   return delete_each(netlink, requests, "delete a left-over address");
@@ -108,17 +107,34 @@ std::size_t sweep_addresses(Netlink& netlink) {
 
 }  // namespace
 
-Leftovers sweep_leftovers(Netlink& netlink, const std::string& sysctl_journal) {
+std::vector<LinkInfo> list_tunnels(Netlink& netlink) {
+  auto links = netlink.links();
+  std::erase_if(links, [](const LinkInfo& link) { return !is_our_tunnel(link); });
+  return links;
+}
+
+std::size_t delete_tunnels(Netlink& netlink, std::span<const LinkInfo> tunnels) {
+  std::vector<Message> requests;
+  for (const auto& link : tunnels) {
+    ifinfomsg fixed{};
+    fixed.ifi_index = link.index;
+    requests.emplace_back(RTM_DELLINK, 0, fixed);
+  }
+  return delete_each(netlink, requests, "delete a left-over TUN device");
+}
+
+Leftovers sweep_leftovers(Netlink& netlink, const std::string& sysctl_journal,
+                          std::span<const LinkInfo> spared) {
   Leftovers found;
   Steps steps;
   // The machine's own reachability first, then what carries traffic, last what keeps the laptop's
   // packets from leaking.
   steps.run([&] { found.local_rule = restore_local_rule(netlink); });
-  steps.run([&] { found.links = sweep_links(netlink); });
+  steps.run([&] { found.links = sweep_links(netlink, spared); });
   steps.run([&] {
     if (!sysctl_journal.empty()) found.sysctls = restore_sysctls(sysctl_journal);
   });
-  steps.run([&] { found.addresses = sweep_addresses(netlink); });
+  steps.run([&] { found.addresses = sweep_addresses(netlink, spared); });
   steps.run([&] { found.rules = sweep_rules(netlink); });
   steps.run([&] { found.routes = sweep_routes(netlink); });
   steps.finish();

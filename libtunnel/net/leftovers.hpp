@@ -2,7 +2,9 @@
 #include "net/netlink.hpp"
 
 #include <cstddef>
+#include <span>
 #include <string>
+#include <vector>
 
 namespace tunnel::net {
 
@@ -24,7 +26,17 @@ struct Leftovers {
 /// (guard_table.hpp) stays, nft tables of ours have died.
 ///
 /// @param sysctl_journal  as given to Sysctl; "": there is none
+/// @param spared          TUN devices that stay, with their addresses
 /// @throws NetError  something could not be removed; everything else was
-Leftovers sweep_leftovers(Netlink& netlink, const std::string& sysctl_journal);
+Leftovers sweep_leftovers(Netlink& netlink, const std::string& sysctl_journal,
+                          std::span<const LinkInfo> spared = {});
+
+/// TUN devices of a process of ours that was killed, or of this one: another process still holds
+/// them.
+/// @throws NetError
+std::vector<LinkInfo> list_tunnels(Netlink& netlink);
+/// Deletes them, as far as they are there. @return how many were
+/// @throws NetError
+std::size_t delete_tunnels(Netlink& netlink, std::span<const LinkInfo> tunnels);
 
 }  // namespace tunnel::net

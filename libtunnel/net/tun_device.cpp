@@ -11,6 +11,7 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <cstring>
@@ -37,7 +38,36 @@ void set_vnet_header(int fd, const std::string& name) {
     throw NetError{errno, fmt::format("set the virtio header of TUN device {}", name)};
 }
 
+constexpr auto take_over = "take over a TUN device";
+
+/// The name alone does not tell: another network namespace may have a device of that name.
+bool is_of_our_namespace(int fd) {
+  const UniqueFd its{::ioctl(fd, TUNGETDEVNETNS)};
+  const UniqueFd ours{::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)};
+  struct stat a {};
+  struct stat b {};
+  return its && ours && ::fstat(its.get(), &a) == 0 && ::fstat(ours.get(), &b) == 0 &&
+         a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/// @return what it is, when it is one that this class made
+LinkInfo identify(Netlink& netlink, int fd) {
+  constexpr int kind = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
+  ifreq found{};
+  if (::ioctl(fd, TUNGETIFF, &found) != 0 || (found.ifr_flags & kind) != kind ||
+      !is_of_our_namespace(fd))
+    throw NetError{EINVAL, take_over};
+  const auto link = netlink.find_link(found.ifr_name);
+  if (!link || !is_our_tunnel(*link)) throw NetError{EINVAL, take_over};
+  return *link;
+}
+
 }  // namespace
+
+bool is_our_tunnel(const LinkInfo& link) {
+  return link.kind == "tun" && link.alias == our_link_alias &&
+         link.name.starts_with(our_link_prefix);
+}
 
 TunDevice::TunDevice(Netlink& netlink) : TunDevice{netlink, Spec{}} {}
 
@@ -47,6 +77,13 @@ TunDevice::TunDevice(Netlink& netlink, const Spec& spec)
   name_ = attach(fd_.get(), spec.name);
   set_vnet_header(fd_.get(), name_);
   configure(spec);
+}
+
+TunDevice::TunDevice(Netlink& netlink, UniqueFd lent) : netlink_{netlink}, fd_{std::move(lent)} {
+  const auto link = identify(netlink, fd_.get());
+  name_ = link.name;
+  index_ = link.index;
+  set_vnet_header(fd_.get(), name_);
 }
 
 void TunDevice::configure(const Spec& spec) {

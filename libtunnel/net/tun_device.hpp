@@ -24,6 +24,11 @@ class TunDevice {
   /// @throws NetError EBUSY when a device of that very name exists; then nothing was changed.
   TunDevice(Netlink& netlink, const Spec& spec);
   explicit TunDevice(Netlink& netlink);
+  /// Takes over the device of which `lent` is a descriptor: an earlier TunDevice lent it to another
+  /// process, and its own process was killed.
+  /// @throws NetError EINVAL when it is none, not of our kind, or not of this network namespace;
+  /// then nothing was changed
+  TunDevice(Netlink& netlink, UniqueFd lent);
   ~TunDevice();
   TunDevice(TunDevice&&) = delete;
 
@@ -43,5 +48,8 @@ class TunDevice {
   std::string name_;
   int index_ = 0;
 };
+
+/// Whether a TunDevice, of this process or an earlier one, made it.
+bool is_our_tunnel(const LinkInfo& link);
 
 }  // namespace tunnel::net

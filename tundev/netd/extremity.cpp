@@ -29,24 +29,17 @@ std::string sysctl_journal(const std::string& runtime_dir) {
   return runtime_dir + "/netd-sysctls";
 }
 
-GuardedPort::GuardedPort(const std::string& port) {
-  net::guard_table::apply({port});
-}
-
-GuardedPort::~GuardedPort() {
-  try {
-    net::guard_table::apply({});
-  } catch (const net::NetError& error) {
-    tunnel::log::warn("cannot take the port out of the guard table",
-                      {tunnel::log::reason(error.what())});
-  }
-}
-
 NoWay::NoWay(const std::string& port, const tunnel::Ipv4Prefix& laptop)
-    : closed_{no_way_filter(port, laptop)}, table_{{.name = port_table, .body = closed_}} {}
+    : closed_{no_way_filter(port, laptop, "reject with icmp type host-unreachable")},
+      silent_{no_way_filter(port, laptop, "drop")},
+      table_{{.name = port_table, .body = closed_}} {}
 
 void NoWay::open() {
   table_.replace("");
+}
+
+void NoWay::hush() {
+  table_.replace(silent_);
 }
 
 void NoWay::shut() noexcept {
@@ -58,9 +51,9 @@ void NoWay::shut() noexcept {
   }
 }
 
-ExtremityNetwork::ExtremityNetwork(net::Netlink& netlink, const std::string& port,
+ExtremityNetwork::ExtremityNetwork(net::Netlink& netlink, Guard& guard, const std::string& port,
                                    const tunnel::Ipv4Prefix& ours, const std::string& journal)
-    : guard{port},
+    : guarded{guard, port},
       no_way{port, ours},
       dead_end{netlink,
                {.table = laptop_table,

@@ -1,11 +1,11 @@
 #pragma once
 #include "net/address.hpp"
-#include "net/guard_table.hpp"
 #include "net/ip_rule.hpp"
 #include "net/local_rule.hpp"
 #include "net/nft_table.hpp"
 #include "net/route.hpp"
 #include "net/sysctl.hpp"
+#include "netd/guard.hpp"
 
 #include <optional>
 #include <string>
@@ -20,15 +20,6 @@ inline constexpr std::uint32_t laptop_table = 1;
 /// Where the old values of sysctls stand while ours are in force.
 std::string sysctl_journal(const std::string& runtime_dir);
 
-/// The guard table with the laptop's port in it; without it again on destruction.
-class GuardedPort {
- public:
-  /// @throws net::NetError
-  explicit GuardedPort(const std::string& port);
-  ~GuardedPort();
-  GuardedPort(GuardedPort&&) = delete;
-};
-
 /// Tells the laptop that there is no way, unless a session has opened one.
 class NoWay {
  public:
@@ -37,9 +28,12 @@ class NoWay {
   /// @throws net::NetError; then all is as before
   void open();
   void shut() noexcept;
+  /// A session is expected back any moment: what the laptop sends is dropped, and it asks again.
+  /// @throws net::NetError; then all is as before
+  void hush();
 
  private:
-  std::string closed_;
+  std::string closed_, silent_;
   net::NftTable table_;
 };
 
@@ -61,10 +55,10 @@ struct ExtremityNetwork {
   /// @param address  ours on the port
   /// @param journal  of the sysctls
   /// @throws net::NetError
-  ExtremityNetwork(net::Netlink& netlink, const std::string& port,
+  ExtremityNetwork(net::Netlink& netlink, Guard& guard, const std::string& port,
                    const tunnel::Ipv4Prefix& address, const std::string& journal);
 
-  GuardedPort guard;
+  GuardedPort guarded;
   NoWay no_way;            ///< without a session: ICMP unreachable, never silence
   net::Route dead_end;     ///< and never a leak, also when we are dead
   net::IpRule to_us;       ///< the laptop reaches this machine by its address on the port only

@@ -57,15 +57,17 @@ std::string permit_rules(const SessionSetup& setup, tunnel::Ipv4Address self,
 
 }  // namespace
 
-std::string no_way_filter(const std::string& port, const tunnel::Ipv4Prefix& laptop) {
+std::string no_way_filter(const std::string& port, const tunnel::Ipv4Prefix& laptop,
+                          const std::string& verdict) {
   return fmt::format(
       R"(chain prerouting {{
   type filter hook prerouting priority filter; policy accept;
   ip daddr {{ {laptop}, 224.0.0.0/4, 255.255.255.255 }} accept
-  iifname "{port}" reject with icmp type host-unreachable
+  iifname "{port}" {verdict}
 }}
 )",
-      fmt::arg("port", port), fmt::arg("laptop", laptop.network().str()));
+      fmt::arg("port", port), fmt::arg("laptop", laptop.network().str()),
+      fmt::arg("verdict", verdict));
 }
 
 std::string master_filter(const std::string& port, const tunnel::Ipv4Prefix& laptop,

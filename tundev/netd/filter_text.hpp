@@ -18,7 +18,9 @@ inline constexpr const char* port_table = "rdv_port";
 /// unreachable". The dead end in its routing table would do the same, but not for long: there the
 /// kernel takes two of one allowance per answer (ip_error() and icmp_send(), Linux 6.1), so that
 /// after five answers a sender of one packet per second never gets another.
-std::string no_way_filter(const std::string& port, const tunnel::Ipv4Prefix& laptop);
+/// @param verdict  in nft's words
+std::string no_way_filter(const std::string& port, const tunnel::Ipv4Prefix& laptop,
+                          const std::string& verdict);
 
 /// A master: the laptop may go into the tunnel and gets its answers; nobody else may, nor may the
 /// customer's LAN begin anything. The laptop is masqueraded by our end of the tunnel.

@@ -24,12 +24,16 @@ std::string host_name() {
   return name.data();
 }
 
-void sweep(net::Netlink& netlink, const std::string& journal) {
-  const auto found = net::sweep_leftovers(netlink, journal);
+void sweep(net::Netlink& netlink, const std::string& journal, const Orphans& orphans) {
+  const auto found = net::sweep_leftovers(netlink, journal, orphans.links());
   if (found.any())
     log::warn("removed what an earlier run had left in the kernel",
               {log::count(found.links + found.sysctls + found.rules + found.routes +
                           found.addresses + (found.local_rule ? 1 : 0))});
+}
+
+tunnel::Ipv4Prefix laptop_network(const Config& config) {
+  return tunnel::Ipv4Prefix::parse(config.master.address)->network();
 }
 
 }  // namespace
@@ -43,11 +47,19 @@ Netd::Netd(tunnel::io::asio::io_context& io, const Config& config, Events events
       kernel_events_{io, ::fcntl(monitor_.fd(), F_DUPFD_CLOEXEC, 3)},
       resolv_conf_{io, uplink_reader_.files(), [this] { uplink_may_have_changed(); }},
       uplink_timer_{io},
+      orphans_timer_{io},
+      kept_timer_{io},
       alive_{std::make_shared<bool>(true)} {
   std::filesystem::create_directories(config_.runtime_dir);
-  net::guard_table::apply(
-      {});  // before the sweep: what it removes may have been all that was in the way
-  sweep(netlink_, sysctl_journal(config_.runtime_dir));
+  // Before the sweep: what it removes may have been all that was in the way.
+  orphans_ = std::make_unique<Orphans>(netlink_, guard_, laptop_network(config_));
+  guard_.apply();
+  sweep(netlink_, sysctl_journal(config_.runtime_dir), *orphans_);
+  if (orphans_->empty()) orphans_.reset();
+  orphans_timer_.expires_after(orphans_adopted_within);
+  orphans_timer_.async_wait([this, alive = alive_](error_code ec) {
+    if (!ec && *alive) drop_orphans();
+  });
   uplinks_.look(Clock::now());
   reported_ = uplink();
   watch_kernel();
@@ -56,6 +68,7 @@ Netd::Netd(tunnel::io::asio::io_context& io, const Config& config, Events events
 Netd::~Netd() {
   *alive_ = false;
   end_session("tundev-netd stops");
+  orphans_.reset();
   port_.reset();
   try {
     net::guard_table::remove();
@@ -75,11 +88,12 @@ void Netd::set_role(const std::string& word) {
   log::info("the device has its role", {log::code(to_text(role))});
   if (role != Role::master) return;
   port_ = std::make_unique<PortKeeper>(
-      io_, netlink_, config_, host_name(),
+      io_, netlink_, guard_, config_, host_name(),
       PortKeeper::Events{.ready = events_.port_ready,
                          .going = [this] { end_session("the laptop's port is gone"); },
                          .gone = events_.port_gone});
   port_->look();
+  if (orphans_ && port_->port() != nullptr) port_->network().no_way.hush();
 }
 
 Netd::Interface Netd::interface() const {
@@ -104,8 +118,7 @@ std::string Netd::status() const {
   return text;
 }
 
-Netd::Opened Netd::open_session(std::uint64_t id, const SessionRequest& request,
-                                const std::string& owner) {
+SessionSetup Netd::checked(const SessionRequest& request) const {
   SessionSetup setup;
   std::string problem;
   if (!check_session(request, setup, problem)) throw RequestError{"InvalidArgument", problem};
@@ -115,17 +128,55 @@ Netd::Opened Netd::open_session(std::uint64_t id, const SessionRequest& request,
         fmt::format(
             "a session as {} was asked for, this device {}", to_text(setup.role),
             role_ == Role::none ? "has no role yet" : fmt::format("is {}", to_text(role_)))};
+  return setup;
+}
+
+Netd::Opened Netd::open_session(std::uint64_t id, const SessionRequest& request,
+                                const std::string& owner) {
+  const auto setup = checked(request);
+  if (is_kept()) end_session("another one is opened");
   if (session_)
     throw RequestError{"Busy", fmt::format("session {} is open here already",
                                            tunnel::format_session_id(session_->id))};
-  apply_guard();
-  auto session = role_ == Role::master ? make_master(id, setup) : make_onsite(id, setup);
-  session.owner = owner;
-  const auto& tun = tun_of(session);
-  if (role_ == Role::master) port_->dns().ask(setup.dns, tun.name());
-  session_ = std::move(session);
+  if (role_ == Role::master && !port_->ready())
+    throw RequestError{"NoInterface",
+                       "there is no laptop: connect it to this device's USB-Ethernet adapter"};
+  drop_orphans();
+  const auto& tun = begin_session(id, setup, owner, {});
   log::info("session set up", {log::session(id), log::link(tun.name())});
   return {tun.fd(), tun.name()};
+}
+
+std::string Netd::adopt_session(std::uint64_t id, const SessionRequest& request,
+                                const std::string& owner, tunnel::UniqueFd tun) {
+  const auto setup = checked(request);
+  if (is_kept() && session_->id == id && session_->setup == setup) {
+    session_->owner = owner;
+    kept_timer_.cancel();
+    log::info("another tundev-agent goes on with a session", {log::session(id)});
+    return tun_of(*session_).name();
+  }
+  if (session_) throw RequestError{"Busy", "there is a session here, which is another one"};
+  if (role_ == Role::master && port_->port() == nullptr)
+    throw RequestError{"NoInterface", "the laptop was unplugged meanwhile"};
+  const auto& taken = begin_session(id, setup, owner, std::move(tun));
+  if (orphans_) orphans_->release(taken.index());
+  orphans_.reset();
+  log::info("session of an earlier run taken over", {log::session(id), log::link(taken.name())});
+  return taken.name();
+}
+
+const net::TunDevice& Netd::begin_session(std::uint64_t id, const SessionSetup& setup,
+                                          const std::string& owner, tunnel::UniqueFd lent) {
+  guard_.apply();  // an administrator's `nft flush ruleset` removes it
+  Session session{.id = id, .setup = setup, .owner = owner, .network = {}};
+  if (role_ == Role::master)
+    session.network = make_master(setup, std::move(lent));
+  else
+    session.network = make_onsite(setup, std::move(lent));
+  if (role_ == Role::master) port_->dns().ask(setup.dns, tun_of(session).name());
+  session_ = std::move(session);
+  return tun_of(*session_);
 }
 
 void Netd::close_session(std::uint64_t id) {
@@ -133,30 +184,52 @@ void Netd::close_session(std::uint64_t id) {
 }
 
 void Netd::owner_gone(const std::string& owner) {
-  if (session_ && session_->owner == owner) end_session("tundev-agent has left the bus");
+  if (!session_ || session_->owner != owner) return;
+  if (session_->note.empty()) return end_session("tundev-agent has left the bus");
+  log::warn("tundev-agent has left the bus; its session is kept for the next one",
+            {log::session(session_->id)});
+  session_->owner.clear();
+  kept_timer_.expires_after(agent_back_within);
+  kept_timer_.async_wait([this, alive = alive_](error_code ec) {
+    if (!ec && *alive && is_kept()) end_session("tundev-agent did not come back");
+  });
 }
 
-Netd::Session Netd::make_master(std::uint64_t id, const SessionSetup& setup) {
-  if (!port_->ready())
-    throw RequestError{"NoInterface",
-                       "there is no laptop: connect it to this device's USB-Ethernet adapter"};
-  return {id,
-          {},
-          std::make_unique<MasterNetwork>(netlink_, setup, port_->port()->name, port_->address(),
-                                          port_->network())};
+void Netd::leave_note(std::uint64_t id, std::vector<std::uint8_t> note) {
+  if (note.size() > note_bytes_max)
+    throw RequestError{"InvalidArgument",
+                       fmt::format("a note has at most {} bytes", note_bytes_max)};
+  if (!session_ || session_->id != id) throw RequestError{"NotFound", "there is no such session"};
+  session_->note = std::move(note);
 }
 
-Netd::Session Netd::make_onsite(std::uint64_t id, const SessionSetup& setup) {
+Netd::Kept Netd::kept_session() const {
+  if (!is_kept()) throw RequestError{"NotFound", "no session is kept here"};
+  const auto& tun = tun_of(*session_);
+  return {session_->id, {tun.fd(), tun.name()}, session_->note};
+}
+
+std::unique_ptr<MasterNetwork> Netd::make_master(const SessionSetup& setup, tunnel::UniqueFd lent) {
+  return std::make_unique<MasterNetwork>(netlink_, guard_, setup, port_->port()->name,
+                                         port_->address(), port_->network(), std::move(lent));
+}
+
+std::unique_ptr<OnsiteNetwork> Netd::make_onsite(const SessionSetup& setup, tunnel::UniqueFd lent) {
   std::string problem;
   const auto lan = uplink_reader_.lan(setup.interface, problem);
   if (!lan) throw RequestError{"NoInterface", problem};
   std::vector<tunnel::Ipv4Address> own;
   for (const auto& address : uplink_reader_.addresses_of(*lan))
     own.push_back(address.address);
-  return {id,
-          {},
-          std::make_unique<OnsiteNetwork>(netlink_, setup, *lan, own,
-                                          sysctl_journal(config_.runtime_dir))};
+  return std::make_unique<OnsiteNetwork>(netlink_, guard_, setup, *lan, own,
+                                         sysctl_journal(config_.runtime_dir), std::move(lent));
+}
+
+/// Nobody has claimed them.
+void Netd::drop_orphans() {
+  if (!orphans_) return;
+  orphans_.reset();
+  if (port_ && port_->port() != nullptr && !session_) port_->network().no_way.shut();
 }
 
 const net::TunDevice& Netd::tun_of(const Session& session) {
@@ -175,14 +248,6 @@ void Netd::end_session(const std::string& reason) {
     }
   session_.reset();
   log::info("session undone", {log::session(id), log::reason(reason)});
-}
-
-/// An administrator's `nft flush ruleset` removes the guard: it is made anew before each session.
-void Netd::apply_guard() {
-  if (port_ && port_->port() != nullptr)
-    net::guard_table::apply({port_->port()->name});
-  else
-    net::guard_table::apply({});
 }
 
 void Netd::watch_kernel() {

@@ -5,6 +5,8 @@
 #include "net/link_monitor.hpp"
 #include "net/netlink.hpp"
 #include "netd/file_watch.hpp"
+#include "netd/guard.hpp"
+#include "netd/orphans.hpp"
 #include "netd/port_keeper.hpp"
 #include "netd/session_network.hpp"
 #include "netd/uplink_keeper.hpp"
@@ -16,6 +18,7 @@
 #include <stdexcept>
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace device {
 
@@ -32,10 +35,21 @@ class RequestError : public std::runtime_error {
 
 /// The daemon without its bus: role, laptop's port, session, uplink. One object is a device's whole
 /// kernel state; destroying it undoes that.
+///
+/// A session outlives the agent that opened it, and the netd that made it, for a moment
+/// (docs/ARCHITECTURE.md, "When a daemon is killed"):
+///
+///   open --owner gone, note left--> kept --adopt_session()--> open
+///   killed --next start--> its tunnel is an orphan --adopt_session() with its TUN--> open
+///   kept, orphan --time is over, anything else is opened--> undone
 class Netd {
  public:
   /// From a change to uplink_changed.
   static constexpr std::chrono::milliseconds uplink_settles{300};
+  /// An agent that was killed is back within this, or its session is undone.
+  static constexpr std::chrono::seconds agent_back_within{10};
+  /// From our start: whoever holds a tunnel of a netd that was killed has seen us by then.
+  static constexpr std::chrono::seconds orphans_adopted_within{5};
 
   struct Events {
     std::function<void(const PortKeeper::Port&)> port_ready;
@@ -51,6 +65,11 @@ class Netd {
   struct Opened {
     int tun;  ///< borrowed until the session is closed
     std::string link;
+  };
+  struct Kept {
+    std::uint64_t id;
+    Opened opened;
+    std::vector<std::uint8_t> note;
   };
 
   /// Sweeps what an earlier run left, sets up the guard and begins to watch.
@@ -79,20 +98,43 @@ class Netd {
   Opened open_session(std::uint64_t id, const SessionRequest& request, const std::string& owner);
   /// Success also when there is no such session.
   void close_session(std::uint64_t id);
+  /// With a note its session is kept for `agent_back_within`; else undone.
   void owner_gone(const std::string& owner);
+
+  /// Leaves with a session what the next agent needs to go on with it; it is not looked at. Instead
+  /// of an older one.
+  /// @throws RequestError InvalidArgument when it is too long, NotFound
+  void leave_note(std::uint64_t id, std::vector<std::uint8_t> note);
+  /// The session whose owner has gone.
+  /// @throws RequestError NotFound when there is none
+  Kept kept_session() const;
+  /// Takes a session over: the kept one, if it is that and was set up like this; else that of which
+  /// `tun` is the device: it stays as it is, with what the kernel remembers, and what is missing is
+  /// made.
+  /// @return  the link's name
+  /// @throws RequestError, net::NetError as open_session(); then it cannot go on
+  std::string adopt_session(std::uint64_t id, const SessionRequest& request,
+                            const std::string& owner, tunnel::UniqueFd tun);
 
  private:
   struct Session {
     std::uint64_t id;
-    std::string owner;
+    SessionSetup setup;
+    std::string owner = {};  ///< "": kept, until an agent adopts it
+    std::vector<std::uint8_t> note = {};
     std::variant<std::unique_ptr<MasterNetwork>, std::unique_ptr<OnsiteNetwork>> network;
   };
 
-  Session make_master(std::uint64_t id, const SessionSetup& setup);
-  Session make_onsite(std::uint64_t id, const SessionSetup& setup);
+  SessionSetup checked(const SessionRequest& request) const;
+  /// @param lent  none: a new one
+  const net::TunDevice& begin_session(std::uint64_t id, const SessionSetup& setup,
+                                      const std::string& owner, tunnel::UniqueFd lent);
+  std::unique_ptr<MasterNetwork> make_master(const SessionSetup& setup, tunnel::UniqueFd lent);
+  std::unique_ptr<OnsiteNetwork> make_onsite(const SessionSetup& setup, tunnel::UniqueFd lent);
   static const net::TunDevice& tun_of(const Session& session);
+  bool is_kept() const { return session_ && session_->owner.empty(); }
+  void drop_orphans();
   void end_session(const std::string& reason);
-  void apply_guard();
   void watch_kernel();
   void on_kernel_events();
   void uplink_may_have_changed();
@@ -103,6 +145,7 @@ class Netd {
   tunnel::io::asio::io_context& io_;
   Config config_;
   Events events_;
+  Guard guard_;
   net::LinkMonitor monitor_;  // before anything is read
   net::Netlink netlink_;
   UplinkKeeper uplinks_;
@@ -113,8 +156,10 @@ class Netd {
   tunnel::io::Timer uplink_timer_;
   bool uplink_pending_ = false;
   Role role_ = Role::none;
+  std::unique_ptr<Orphans> orphans_;  // nullptr: there are none, or not any more
   std::unique_ptr<PortKeeper> port_;  // a master's
   std::optional<Session> session_;
+  tunnel::io::Timer orphans_timer_, kept_timer_;
   std::shared_ptr<bool> alive_;  // shared with handlers that may run after our destruction
 };
 

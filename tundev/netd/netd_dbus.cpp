@@ -3,6 +3,7 @@
 #include "base/log.hpp"
 #include "net/net_error.hpp"
 
+#include <fcntl.h>
 #include <functional>
 
 namespace device {
@@ -121,6 +122,28 @@ std::tuple<sdbus::UnixFd, std::string> NetdDbus::OpenSession(const std::uint64_t
         netd_.open_session(session, to_request(setup), tunnel::bus::caller(getObject()));
     return {sdbus::UnixFd{opened.tun}, opened.link};
   });
+}
+
+std::string NetdDbus::AdoptSession(const std::uint64_t& session, const Options& setup,
+                                   const sdbus::UnixFd& tun) {
+  return answer([&] {
+    return netd_.adopt_session(session, to_request(setup), tunnel::bus::caller(getObject()),
+                               tunnel::UniqueFd{::fcntl(tun.get(), F_DUPFD_CLOEXEC, 3)});
+  });
+}
+
+void NetdDbus::LeaveNote(const std::uint64_t& session, const std::vector<std::uint8_t>& note) {
+  answer([&] { netd_.leave_note(session, note); });
+}
+
+std::tuple<std::uint64_t, sdbus::UnixFd, std::string, std::vector<std::uint8_t>>
+NetdDbus::KeptSession() {
+  try {
+    auto kept = netd_.kept_session();
+    return {kept.id, sdbus::UnixFd{kept.opened.tun}, kept.opened.link, std::move(kept.note)};
+  } catch (const RequestError& none) {  // asked at each start of an agent: no warning
+    throw sdbus::Error{"org.rdv.Error." + none.name(), none.what()};
+  }
 }
 
 void NetdDbus::CloseSession(const std::uint64_t& session) {

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 namespace device {
 
@@ -31,6 +32,11 @@ class NetdDbus final : public sdbus::AdaptorInterfaces<org::rdv::Netd1_adaptor> 
   void ReportUplink(const std::string& interface, const bool& answers) override;
   std::tuple<sdbus::UnixFd, std::string> OpenSession(const std::uint64_t& session,
                                                      const Options& setup) override;
+  std::string AdoptSession(const std::uint64_t& session, const Options& setup,
+                           const sdbus::UnixFd& tun) override;
+  void LeaveNote(const std::uint64_t& session, const std::vector<std::uint8_t>& note) override;
+  std::tuple<std::uint64_t, sdbus::UnixFd, std::string, std::vector<std::uint8_t>> KeptSession()
+      override;
   void CloseSession(const std::uint64_t& session) override;
 
   Netd netd_;

@@ -22,10 +22,11 @@ bool is_link_local(tunnel::Ipv4Address address) {
 
 }  // namespace
 
-PortKeeper::PortKeeper(tunnel::io::asio::io_context& io, net::Netlink& netlink,
+PortKeeper::PortKeeper(tunnel::io::asio::io_context& io, net::Netlink& netlink, Guard& guard,
                        const Config& config, std::string hostname, Events events)
     : io_{io},
       netlink_{netlink},
+      guard_{guard},
       policy_{{.match = config.master.match, .exclude = config.master.exclude}},
       address_{*tunnel::Ipv4Prefix::parse(config.master.address)},
       runtime_dir_{config.runtime_dir},
@@ -127,7 +128,7 @@ void PortKeeper::lose(const std::vector<LinkFacts>& links) {
 void PortKeeper::set_up(const net::LinkInfo& link) {
   Active fresh{.port = {link.index, link.name, link.mac}, .network = {}, .dnsmasq = {}};
   try {
-    fresh.network = std::make_unique<ExtremityNetwork>(netlink_, link.name, address_,
+    fresh.network = std::make_unique<ExtremityNetwork>(netlink_, guard_, link.name, address_,
                                                        sysctl_journal(runtime_dir_));
     fresh.dnsmasq = std::make_unique<Dnsmasq>(
         io_, Dnsmasq::Spec{link.name, address_, hostname_, runtime_dir_}, [this] {

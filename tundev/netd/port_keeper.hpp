@@ -36,8 +36,8 @@ class PortKeeper {
   };
 
   /// @param hostname  this device's name for the laptop's DNS
-  PortKeeper(tunnel::io::asio::io_context& io, net::Netlink& netlink, const Config& config,
-             std::string hostname, Events events);
+  PortKeeper(tunnel::io::asio::io_context& io, net::Netlink& netlink, Guard& guard,
+             const Config& config, std::string hostname, Events events);
   ~PortKeeper();
   PortKeeper(PortKeeper&&) = delete;
 
@@ -74,6 +74,7 @@ class PortKeeper {
 
   tunnel::io::asio::io_context& io_;
   net::Netlink& netlink_;
+  Guard& guard_;
   ExtremityPolicy policy_;
   tunnel::Ipv4Prefix address_;
   std::filesystem::path runtime_dir_;

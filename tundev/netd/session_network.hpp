@@ -35,8 +35,13 @@ class FreshConntrack {
 /// The TUN device of a session with our end's address, switched on. It keeps to itself: answers
 /// whatever source it has, is no router but for this session, and dies with us.
 struct TunnelLink {
+  /// @param lent  a descriptor of the session's device when that outlived an earlier netd; it is
+  /// taken over, with its address and no other. None: another device is made
   /// @throws net::NetError
-  TunnelLink(net::Netlink& netlink, const tunnel::Ipv4Prefix& ours, bool accept_local);
+  TunnelLink(net::Netlink& netlink, const tunnel::Ipv4Prefix& ours, bool accept_local,
+             tunnel::UniqueFd lent);
+
+  const bool is_fresh;
 
   net::TunDevice tun;
   std::optional<net::Sysctl> local_sources;  ///< a customer's host may have an address that we have
@@ -51,10 +56,13 @@ struct MasterNetwork {
   /// @param port       the laptop's port
   /// @param laptop     the network on that port
   /// @param extremity  of that port; outlives this
+  /// @param lent       as TunnelLink
   /// @throws net::NetError
-  MasterNetwork(net::Netlink& netlink, const SessionSetup& setup, const std::string& port,
-                const tunnel::Ipv4Prefix& laptop, ExtremityNetwork& extremity);
+  MasterNetwork(net::Netlink& netlink, Guard& guard, const SessionSetup& setup,
+                const std::string& port, const tunnel::Ipv4Prefix& laptop,
+                ExtremityNetwork& extremity, tunnel::UniqueFd lent);
 
+  GuardedNat guarded;
   TunnelLink tunnel;
   net::NftTable filter;
   FreshConntrack connections;
@@ -67,9 +75,11 @@ struct OnsiteNetwork {
   /// @param lan      name of the customer's LAN port
   /// @param own      this device's addresses there
   /// @param journal  of the sysctls
+  /// @param lent     as TunnelLink
   /// @throws net::NetError
-  OnsiteNetwork(net::Netlink& netlink, const SessionSetup& setup, const std::string& lan,
-                const std::vector<tunnel::Ipv4Address>& own, const std::string& journal);
+  OnsiteNetwork(net::Netlink& netlink, Guard& guard, const SessionSetup& setup,
+                const std::string& lan, const std::vector<tunnel::Ipv4Address>& own,
+                const std::string& journal, tunnel::UniqueFd lent);
 
   /// The LAN port was plugged in anew, or has other addresses: the session follows.
   /// @throws net::NetError; then the session is as before
@@ -80,6 +90,7 @@ struct OnsiteNetwork {
   std::vector<tunnel::Ipv4Address> own;
   std::string journal;
   int lan_index;
+  GuardedNat guarded;
   TunnelLink tunnel;
   /// Forwarding is switched on for the session alone: the customer's hosts get no router by it.
   /// Nothing where the port forwarded before we came.

@@ -13,9 +13,10 @@ enum class Role { none, master, onsite };
 
 std::string_view to_text(Role role);  ///< "", "master", "onsite"
 
-inline constexpr std::size_t allow_max = 256;  ///< permits of one session
-inline constexpr std::size_t deny_max = 64;    ///< prefixes never forwarded to
-inline constexpr std::size_t dns_max = 8;      ///< DNS servers of the customer
+inline constexpr std::size_t allow_max = 256;          ///< permits of one session
+inline constexpr std::size_t deny_max = 64;            ///< prefixes never forwarded to
+inline constexpr std::size_t dns_max = 8;              ///< DNS servers of the customer
+inline constexpr std::size_t note_bytes_max = 65'536;  ///< what an agent leaves with its session
 
 /// Where an onsite forwards to: one prefix, perhaps one protocol and a range of its ports only.
 struct Permit {
@@ -48,6 +49,8 @@ struct SessionSetup {
 
   tunnel::Ipv4Prefix onsite_end() const { return {{tunnel.address.value + 1}, tunnel.length}; }
   tunnel::Ipv4Prefix master_end() const { return {{tunnel.address.value + 2}, tunnel.length}; }
+
+  bool operator==(const SessionSetup&) const = default;
 };
 
 /// @param problem  one sentence when the answer is false

@@ -33,8 +33,9 @@ std::string filter_of(const SessionSetup& setup) {
 BOOST_AUTO_TEST_SUITE(filter_text)
 
 BOOST_AUTO_TEST_CASE(without_a_session_the_laptop_is_answered_but_for_us_and_for_everybody) {
-  const auto text = device::no_way_filter("usb0", *Ipv4Prefix::parse("192.168.38.225/29"));
+  const auto text = device::no_way_filter("usb0", *Ipv4Prefix::parse("192.168.38.225/29"), "drop");
   BOOST_TEST(has(text, "ip daddr { 192.168.38.224/29, 224.0.0.0/4, 255.255.255.255 } accept"));
+  BOOST_TEST(has(text, R"(iifname "usb0" drop)"));
 }
 
 BOOST_AUTO_TEST_CASE(a_master_lets_the_laptop_begin_and_the_customer_only_answer) {

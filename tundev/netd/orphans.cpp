@@ -1,0 +1,35 @@
+#include "netd/orphans.hpp"
+
+#include "base/log.hpp"
+#include "net/leftovers.hpp"
+#include "net/net_error.hpp"
+
+namespace device {
+
+namespace log = tunnel::log;
+
+Orphans::Orphans(net::Netlink& netlink, Guard& guard, const tunnel::Ipv4Prefix& laptop)
+    : netlink_{netlink}, links_{net::list_tunnels(netlink)} {
+  // Nobody has told us our role yet: what a master translates and what an onsite does.
+  if (!links_.empty()) guarded_.push_back(std::make_unique<GuardedNat>(guard, laptop.network()));
+  for (const auto& link : links_) {
+    log::info("a tunnel of an earlier run waits for its session", {log::link(link.name)});
+    for (const auto& found : netlink.addresses(link.index))
+      guarded_.push_back(std::make_unique<GuardedNat>(guard, found.address.network()));
+  }
+}
+
+Orphans::~Orphans() {
+  try {
+    if (const auto count = net::delete_tunnels(netlink_, links_); count != 0)
+      log::warn("removed tunnels of an earlier run that no session claimed", {log::count(count)});
+  } catch (const net::NetError& error) {
+    log::warn("cannot remove tunnels of an earlier run", {log::reason(error.what())});
+  }
+}
+
+void Orphans::release(int index) {
+  std::erase_if(links_, [&](const net::LinkInfo& link) { return link.index == index; });
+}
+
+}  // namespace device
