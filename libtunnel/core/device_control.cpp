@@ -229,6 +229,21 @@ void DeviceControl::on_established(std::uint64_t id, Clock::time_point now) {
   if (session_ && session_->id() == id) session_->on_established(now);
 }
 
+void DeviceControl::adopt(std::uint64_t id, DeviceSession::Kept kept, Clock::time_point now) {
+  BOOST_ASSERT(!session_);
+  session_.emplace(id, self_, tools_, std::move(kept), now);
+}
+
+ControlActions DeviceControl::pause(std::uint64_t id, CloseCode code, std::string_view detail,
+                                    Clock::time_point now) {
+  if (!session_ || session_->id() != id) return {};
+  return take(session_->pause(code, detail, now));
+}
+
+ControlActions DeviceControl::go_on(std::uint64_t id, Clock::time_point now) {
+  return session_ && session_->id() == id ? take(session_->go_on(now)) : ControlActions{};
+}
+
 ControlActions DeviceControl::take(SessionActions actions) {
   if (session_->state() == DeviceSession::State::closed) session_.reset();
   ControlActions taken;

@@ -107,6 +107,16 @@ class DeviceControl {
                              std::string_view detail, Clock::time_point now);
   void on_established(std::uint64_t id, Clock::time_point now);
 
+  /// Goes on with a session that was established before this process was started: its Hello names
+  /// it. It is paused. Only while there is none. @param id  its local number, never used before
+  void adopt(std::uint64_t id, DeviceSession::Kept kept, Clock::time_point now);
+  /// The same for an onsite. @return the local number
+  std::uint64_t next_offered_id() { return ++last_offered_id_; }
+  /// DeviceSession::pause() and go_on() for session `id`, if that is the one there is.
+  ControlActions pause(std::uint64_t id, wire::CloseCode code, std::string_view detail,
+                       Clock::time_point now);
+  ControlActions go_on(std::uint64_t id, Clock::time_point now);
+
   State state() const { return state_; }
   const std::optional<DeviceSession>& session() const { return session_; }
   const DeviceIdentity& self() const { return self_; }

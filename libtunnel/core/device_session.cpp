@@ -60,6 +60,22 @@ DeviceSession::DeviceSession(std::uint64_t id, const DeviceIdentity& self, const
       state_{State::accepted},
       session_{offer.session} {}
 
+DeviceSession::DeviceSession(std::uint64_t id, const DeviceIdentity& self, const DeviceTools& tools,
+                             Kept kept, Clock::time_point now)
+    : id_{id},
+      self_{self},
+      tools_{tools},
+      peer_{self.identity.role == wire::Role::master ? kept.grant.onsite.name
+                                                     : kept.grant.master.name},
+      request_{.onsite = kept.grant.onsite.name, .mode = kept.grant.mode},
+      state_{State::interrupted},
+      session_{kept.grant.session},
+      paused_{true},
+      grant_{std::move(kept.grant)},
+      ends_{kept.ends},
+      interrupted_at_{now},
+      kept_until_{std::min(ends_, now + wire::resume_grace)} {}
+
 SessionActions DeviceSession::ask(std::uint32_t number, Clock::time_point now) {
   BOOST_ASSERT(number != 0 && role() == wire::Role::master);
   if (state_ != State::opening && state_ != State::waiting) return {};
@@ -131,7 +147,7 @@ SessionActions DeviceSession::take(wire::Grant grant, const wire::Granted& messa
   deadline_ = now + establish_timeout;
   ends_ = std::min(ends_, now + std::chrono::seconds{grant.seconds});
   grant_ = std::move(grant);
-  return {StartSession{id_, *grant_, message.grant, message.peer, ends_}};
+  return {StartSession{id_, *grant_, message.grant, message.signature, message.peer, ends_}};
 }
 
 Result<wire::Grant> DeviceSession::check(const wire::Granted& message,
@@ -206,6 +222,21 @@ SessionActions DeviceSession::on_leg_lost(std::uint32_t epoch, CloseCode code,
   return interrupt(SessionEnd::from(code, detail), now);
 }
 
+SessionActions DeviceSession::pause(CloseCode code, std::string_view detail,
+                                    Clock::time_point now) {
+  if (state_ != State::established && !is_interrupted()) return end(code, detail);
+  paused_ = true;
+  if (!is_without_leg()) return interrupt(SessionEnd::from(code, detail), now);
+  state_ = State::interrupted;  // the answer to a Resume that is on its way comes to nothing
+  deadline_ = Clock::time_point::max();
+  return {};
+}
+
+SessionActions DeviceSession::go_on(Clock::time_point now) {
+  if (!std::exchange(paused_, false)) return {};
+  return online_ ? resume_at(now, now) : SessionActions{};
+}
+
 SessionActions DeviceSession::interrupt(SessionEnd why, Clock::time_point now) {
   const bool again = state_ == State::regranted;
   if (!again) {
@@ -232,6 +263,7 @@ SessionActions DeviceSession::resume_soon(Clock::time_point now) {
 }
 
 SessionActions DeviceSession::resume_at(Clock::time_point when, Clock::time_point now) {
+  if (paused_) return {};
   constexpr auto minute = std::chrono::seconds{61};  // the server's begins when it comes
   if (resumes_sent_ >= resumed_at_.size())
     when = std::max(when, resumed_at_[resumes_sent_ % resumed_at_.size()] + minute);

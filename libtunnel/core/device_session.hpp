@@ -44,6 +44,7 @@ struct StartSession {
   std::uint64_t id = 0;
   wire::Grant grant;
   Bytes grant_bytes;            ///< exactly what was signed
+  Bytes signature;              ///< of those
   wire::Info peer;              ///< what the other end told the server of itself
   Clock::time_point ends = {};  ///< the time limit; a resume never puts it off
 };
@@ -79,6 +80,9 @@ using SessionActions = std::vector<SessionAction>;
 ///                           ^  ^------ offline ------'                     |
 ///                           '------------------- lost ---------------------'
 ///
+/// pause() takes an established session to "interrupted" as well, where it stays, without a Resume,
+/// until go_on(): its kernel's side is not there.
+///
 /// "Lost" is on_leg_lost(), an Interrupted of the server, or a new leg that does not come in time.
 /// Resume goes out at once, later ones of the same trouble after a growing pause; while offline,
 /// after the next Welcome. A session stays without a leg until `wire::resume_grace` after it was
@@ -113,6 +117,12 @@ class DeviceSession {
     bool wait = true;           ///< while the onsite is offline
   };
 
+  /// A session that was established before this process was started.
+  struct Kept {
+    wire::Grant grant;  ///< the newest; its signature and our part in it were checked
+    Clock::time_point ends;
+  };
+
   /// How long the server may take to answer Open, and an Accept.
   static constexpr auto answer_timeout = wire::offer_timeout + std::chrono::seconds{5};
   /// Grant to the first echo; the leg's own deadlines come earlier.
@@ -130,6 +140,9 @@ class DeviceSession {
   /// An onsite's session; call accept() next.
   DeviceSession(std::uint64_t id, const DeviceIdentity& self, const DeviceTools& tools,
                 const wire::Offer& offer);
+  /// Goes on with one: it is interrupted, and paused.
+  DeviceSession(std::uint64_t id, const DeviceIdentity& self, const DeviceTools& tools, Kept kept,
+                Clock::time_point now);
 
   /// Master: (again) asks the server, with a fresh nonce. @param number  unique on the control
   /// connection, not 0
@@ -157,6 +170,10 @@ class DeviceSession {
   /// @param epoch  of that leg's grant; the loss of an older one is no news
   SessionActions on_leg_lost(std::uint32_t epoch, wire::CloseCode code, std::string_view detail,
                              Clock::time_point now);
+  /// The kernel's side is gone for a moment: interrupts a session that was established once, and
+  /// asks for no new legs until go_on(); ends it otherwise.
+  SessionActions pause(wire::CloseCode code, std::string_view detail, Clock::time_point now);
+  SessionActions go_on(Clock::time_point now);
   /// The other end ended it, or somebody here wants the end.
   SessionActions end(wire::CloseCode code, std::string_view detail);
   SessionActions on_deadline(Clock::time_point now);
@@ -178,6 +195,7 @@ class DeviceSession {
   bool is_without_leg() const { return state_ == State::interrupted || state_ == State::resuming; }
   /// Interrupted, and not established again: people wait.
   bool is_interrupted() const { return is_without_leg() || state_ == State::regranted; }
+  bool is_paused() const { return paused_; }
   /// When; only while is_interrupted().
   Clock::time_point interrupted_at() const { return interrupted_at_; }
   /// The server may have given us legs for it: to be named in Hello.
@@ -212,6 +230,7 @@ class DeviceSession {
   Clock::time_point deadline_ = Clock::time_point::max();
 
   bool online_ = false;
+  bool paused_ = false;
   std::optional<wire::Grant> grant_;  ///< the newest
   Clock::time_point ends_ = Clock::time_point::max();
   Clock::time_point established_at_{}, interrupted_at_{};
