@@ -24,8 +24,7 @@ std::string own_hostname() {
   return wire::to_plain_text(name.data(), wire::hostname_chars_max);
 }
 
-/// netd could not be asked now, or a certificate could not be renewed: how soon to try again.
-constexpr auto try_again_after = 2s;
+/// A certificate could not be renewed: how soon to try again.
 constexpr auto renew_again_after = 1h;
 
 }  // namespace
@@ -79,6 +78,7 @@ Task<> Agent::serve_identity() {
   while (!stopping_) {
     if (next_identity_) identity_ = std::exchange(next_identity_, std::nullopt);
     if (!identity_) {
+      on_start_known();
       log::info("not enrolled; waiting for: tundev enroll CODE");
       co_await identity_wakeup_.wait();
       continue;
@@ -106,6 +106,7 @@ Task<> Agent::serve_identity() {
     events_.facts_changed();
     // The server decides by what we tell it of our LAN: ask netd first, unless it does not answer.
     co_await facts_wakeup_.wait_until(Clock::now() + facts_timeout);
+    on_start_known();
     co_await uplink_->run();
     // A session that still runs refers to the identity.
     while (!records_.empty() || runner_)
@@ -128,9 +129,15 @@ Task<> Agent::serve_sessions() {
 
 /// The root of a session: what cannot be helped here ends the session, not the agent.
 Task<tunnel::io::LegEnd> Agent::run_runner(const core::StartSession& start) {
-  SessionRunner::Plan plan{.first = leg_plan(start),
+  SessionRunner::Plan plan{.first = {.start = start},
                            .role = identity_->self.role,
                            .interface = config_.onsite.interface};
+  if (auto kept = std::exchange(kept_, std::nullopt)) {
+    plan.kept = std::move(kept->tun);
+    plan.deny = std::move(kept_deny_);
+  } else {
+    plan.first = leg_plan(start);
+  }
   SessionRunner::Events events{
       .running = [this](const core::StartSession& s, Clock::duration echo) { on_running(s, echo); },
       .lost = [this, id = start.id](
@@ -139,6 +146,7 @@ Task<tunnel::io::LegEnd> Agent::run_runner(const core::StartSession& start) {
   std::string failure;
   try {
     runner_.emplace(*identity_, netd_, std::move(plan), std::move(events), executor_);
+    netd_wakeup_.notify();  // it may have a session to adopt
     co_return co_await runner_->run();
   } catch (const std::exception& error) {
     failure = error.what();
@@ -216,42 +224,6 @@ Task<> Agent::enrol_one(PendingEnrolment pending) {
   pending.done(self);
 }
 
-Task<> Agent::serve_netd() {
-  while (!stopping_) {
-    if (!netd_.is_present() || (netd_ready_ && !uplink_changed_)) {
-      co_await netd_wakeup_.wait();
-      continue;
-    }
-    co_await ask_netd();
-    if (netd_.is_present() && !netd_ready_)
-      co_await netd_wakeup_.wait_until(Clock::now() + try_again_after);
-  }
-}
-
-Task<> Agent::ask_netd() {
-  uplink_changed_ = false;
-  const auto role = own_role();
-  if (!netd_ready_) {
-    if (const auto failure = co_await netd_.set_role(role)) {
-      log::error("tundev-netd does not take our role", {log::reason(failure->text)});
-      co_return;
-    }
-    if (role == "master") {
-      auto port = co_await netd_.laptop_port();
-      // A signal that came meanwhile is newer than this answer, and has already been obeyed.
-      if (auto* found = std::get_if<LaptopPort>(&port); found && !port_) port_ = std::move(*found);
-    }
-    if (role != own_role()) co_return netd_wakeup_.notify();  // enrolled while netd answered
-    netd_ready_ = netd_.is_present();
-  }
-  auto around = co_await netd_.surroundings();
-  if (auto* found = std::get_if<Surroundings>(&around))
-    uplinks_.on_netd(around_ = std::move(*found));
-  judge_readiness();
-  if (control_) apply(control_->on_info(info()));
-  facts_wakeup_.notify();
-}
-
 std::string Agent::own_role() const {
   const auto& known = next_identity_ ? next_identity_ : identity_;
   return known ? std::string{to_string(known->self.role)} : "";
@@ -261,10 +233,12 @@ Task<> Agent::serve_deadlines() {
   while (!stopping_) {
     const auto now = Clock::now();
     if (control_) apply(control_->on_deadline(now));
+    if (is_paused() && now >= netd_back_until_) end_session(CloseCode::kernel, netd_stopped, true);
     expire_lists(false);
     if (now >= next_renewal_) renew_if_due();
     auto next = Clock::time_point::max();
     if (control_) next = std::min(next, control_->next_deadline());
+    if (is_paused()) next = std::min(next, netd_back_until_);
     for (const auto& list : lists_)
       next = std::min(next, list.deadline);
     if (is_online()) next = std::min(next, next_renewal_);
@@ -272,66 +246,8 @@ Task<> Agent::serve_deadlines() {
   }
 }
 
-// --- netd and what we tell of ourselves
+// --- what we tell of ourselves
 // -----------------------------------------------------------
-
-NetdClient::Events Agent::netd_events() {
-  return {
-      .presence =
-          [this](bool present) {
-            netd_ready_ = false;
-            if (present) {
-              log::info("tundev-netd is there");
-            } else {
-              log::warn("tundev-netd is not there: no session is possible");
-              port_.reset();
-              uplinks_.on_netd(std::nullopt);
-              end_session(CloseCode::kernel, "its network service has stopped", true);
-            }
-            judge_readiness();
-            netd_wakeup_.notify();
-          },
-      .port_added =
-          [this](const std::string& name, const std::string& address) {
-            log::info("the laptop's port is ready", {log::link(name)});
-            port_ = LaptopPort{name, tunnel::Ipv4Prefix::parse(address)};
-            judge_readiness();
-          },
-      .port_removed =
-          [this](const std::string& name, const std::string& reason) {
-            log::info("the laptop's port is gone", {log::link(name), log::reason(reason)});
-            port_ = LaptopPort{};
-            const bool cable = reason.find("carrier") != std::string::npos;
-            end_session(cable ? CloseCode::carrier_lost : CloseCode::unplugged, "", false);
-          },
-      .uplink_changed =
-          [this] {
-            uplink_changed_ = true;
-            netd_wakeup_.notify();
-            on_uplink_changed();
-          },
-  };
-}
-
-/// Connections that leave by an address which is no longer the way to the server are dead, however
-/// long TCP hopes; what is left must prove itself.
-void Agent::on_uplink_changed() {
-  if (!uplink_) return;
-  const auto source = uplink_->source_address();
-  if (source && runner_ && runner_->leg_address().value_or(*source) != *source)
-    runner_->lose_leg(CloseCode::network, "this device's uplink changed");
-  uplink_->on_network_changed();
-}
-
-void Agent::judge_readiness() {
-  if (!control_) return;
-  control_->set_unready(netd_ready_ ? ""
-                                    : "its network service (tundev-netd) does not run; start it on "
-                                      "the onsite device");
-  std::vector<tunnel::Ipv4Prefix> networks;
-  if (port_ && port_->address) networks.push_back(port_->address->network());
-  control_->set_networks(std::move(networks));
-}
 
 wire::Info Agent::info() const {
   return {.software = RDV_VERSION,
@@ -383,7 +299,7 @@ void Agent::on(const core::Online& action) {
   uplink_->on_online(action.welcome);
   uplinks_.on_online(uplink_->way().hop);
   next_renewal_ = Clock::now();
-  if (is_interrupted()) begin_leg();
+  if (is_interrupted() && !is_paused()) begin_leg();
 }
 
 void Agent::on(core::Listed& action) {

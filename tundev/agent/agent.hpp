@@ -1,6 +1,7 @@
 #pragma once
 #include "agent/enrolment.hpp"
 #include "agent/netd_client.hpp"
+#include "agent/session_note.hpp"
 #include "agent/session_runner.hpp"
 #include "agent/uplink.hpp"
 #include "agent/uplink_watch.hpp"
@@ -55,8 +56,10 @@ class Agent {
     std::uint64_t rx_bytes = 0, tx_bytes = 0;
   };
   using OnEnrolled = std::function<void(std::variant<wire::Identity, AgentError>)>;
+  using OnHeld = std::function<void(std::variant<std::uint64_t, AgentError>)>;
   using OnListed = std::function<void(std::variant<std::vector<wire::ListedDevice>, AgentError>)>;
 
+  static constexpr auto netd_stopped = "its network service has stopped";
   static constexpr auto list_timeout = std::chrono::seconds{5};
   /// How long a leg that broke without a word waits for the server or netd to say why.
   static constexpr auto cause_timeout = std::chrono::milliseconds{700};
@@ -64,6 +67,10 @@ class Agent {
   static constexpr auto resume_after = std::chrono::milliseconds{50};
   /// How long the first connection waits for what netd knows of our LAN.
   static constexpr auto facts_timeout = std::chrono::seconds{2};
+  /// A netd that was killed is back within this, or the session ends.
+  static constexpr auto netd_back_within = std::chrono::seconds{10};
+  /// Answers to hold() that wait.
+  static constexpr std::size_t holds_max = 16;
 
   /// @throws IdentityError when what is on disk cannot be used
   /// @throws ConfigError when the proxy that is configured, or in the environment, is none
@@ -85,6 +92,10 @@ class Agent {
   void list(OnListed done);
   /// @param owner  bus name of the caller: the session ends with it
   std::uint64_t open(const std::string& onsite, const OpenOptions& options, std::string owner);
+  /// Finds the session that `owner` opened, perhaps at an agent before us; then says its state
+  /// again. Calls back once it is known what netd kept.
+  /// @param session  16 hexadecimal digits
+  void hold(const std::string& session, std::string owner, OnHeld done);
   void close(std::uint64_t id, const std::string& reason);
   std::vector<SessionFacts> sessions() const;
   void on_name_gone(const std::string& name);
@@ -99,6 +110,12 @@ class Agent {
     std::optional<tunnel::core::SessionEnd> end;
     tunnel::io::PumpCounters counters;
     bool is_running = false;  ///< established, at least once
+    std::string state;        ///< as people were told last
+    Details details;
+  };
+  struct PendingHold {
+    std::string session, owner;
+    OnHeld done;
   };
   struct PendingList {
     std::uint32_t request;
@@ -116,6 +133,9 @@ class Agent {
   Task<> wait_for_cause(std::uint64_t id, Clock::duration time);
   Task<> report_lost_leg(std::uint64_t id, std::uint32_t epoch, tunnel::io::LegEnd why);
   Task<> serve_netd();
+  Task<> take_kept_session();
+  Task<> adopt_session();
+  Task<> leave_note();
   Task<> serve_deadlines();
   Task<> run_session(tunnel::core::StartSession start);
   Task<tunnel::io::LegEnd> run_runner(const tunnel::core::StartSession& start);
@@ -137,7 +157,15 @@ class Agent {
   void begin_leg();
   SessionRunner::LegPlan leg_plan(tunnel::core::StartSession start);
   bool is_interrupted() const;
+  bool is_paused() const;
   void on_uplink_changed();
+  void on_netd_gone();
+  void go_on_with(KeptSession kept, const SessionNote& note,
+                  tunnel::core::DeviceSession::Kept checked);
+  void answer_hold(const PendingHold& hold);
+  void on_start_known();
+  void tell(Record& record, const std::string& state, Details details);
+  void tell_interrupted(Record& record, const std::string& code, const std::string& text);
   void on_running(const tunnel::core::StartSession& start, Clock::duration echo);
   void conclude(std::uint64_t id);
   Record* record(std::uint64_t id);
@@ -169,6 +197,8 @@ class Agent {
 
   std::list<Record> records_;  ///< at most the running one and its successor
   std::optional<tunnel::core::StartSession> to_start_;
+  std::optional<KeptSession> kept_;  ///< of `to_start_`, when an earlier agent ran it
+  std::vector<tunnel::Ipv4Address> kept_deny_;
   std::optional<EarlyLeg> early_leg_;  ///< for the session that is being opened
   std::optional<SessionRunner> runner_;
   std::vector<PendingList> lists_;
@@ -181,6 +211,10 @@ class Agent {
   std::optional<LaptopPort> port_;  ///< nothing: netd was not asked yet
   bool netd_ready_ = false;         ///< it knows our role
   bool uplink_changed_ = false;
+  bool note_due_ = false;
+  Clock::time_point netd_back_until_{};  ///< while the session is paused
+  bool start_known_ = false;             ///< whether netd kept a session for us
+  std::vector<PendingHold> holds_;
 
   Wakeup identity_wakeup_, session_wakeup_, cause_wakeup_, enrolment_wakeup_, netd_wakeup_,
       facts_wakeup_, deadline_wakeup_;

@@ -197,7 +197,24 @@ void Agent::on_running(const core::StartSession& start, Clock::duration echo) {
   } else {
     log::info("a session is established", {log::session(mine->session), log::device(mine->peer)});
   }
-  events_.session_changed(start.id, "established", details);
+  tell(*mine, "established", std::move(details));
+  note_due_ = true;
+  netd_wakeup_.notify();
+}
+
+void Agent::tell(Record& record, const std::string& state, Details details) {
+  record.state = state;
+  record.details = std::move(details);
+  events_.session_changed(record.id, record.state, record.details);
+}
+
+void Agent::tell_interrupted(Record& record, const std::string& code, const std::string& text) {
+  const auto left = record.ends - Clock::now();
+  const auto patience = std::min<Clock::duration>(wire::resume_grace, left);
+  tell(record, "interrupted",
+       {{"code", code},
+        {"text", text},
+        {"up_to_seconds", whole_seconds(std::max(patience, Clock::duration{}))}});
 }
 
 /// The kernel stays as it is, and the TUN is drained; with the next grant it goes on.
@@ -205,19 +222,13 @@ void Agent::on(const core::SessionInterrupted& action) {
   auto* mine = record(action.id);
   if (mine == nullptr || mine->end) return;
   if (runner_ && runner_->id() == action.id) runner_->interrupt();
-  if (!early_leg_) begin_leg();
+  if (!early_leg_ && !is_paused()) begin_leg();
   log::warn("a session is interrupted", {log::session(mine->session), log::device(mine->peer),
                                          log::code(action.why.code), log::reason(action.why.text)});
   cause_wakeup_.notify();
   if (action.again) return;
   mine->interrupted_since = server_now();
-  const auto left = mine->ends - Clock::now();
-  const auto patience = std::min<Clock::duration>(wire::resume_grace, left);
-  events_.session_changed(
-      action.id, "interrupted",
-      {{"code", action.why.code},
-       {"text", action.why.text},
-       {"up_to_seconds", whole_seconds(std::max(patience, Clock::duration{}))}});
+  tell_interrupted(*mine, action.why.code, action.why.text);
 }
 
 void Agent::on(core::SessionOver& action) {

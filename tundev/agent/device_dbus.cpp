@@ -165,6 +165,20 @@ std::uint64_t DeviceDbus::Open(const std::string& onsite, const Facts& options) 
       [&] { return agent_.open(onsite, options_from(options), tunnel::bus::caller(getObject())); });
 }
 
+void DeviceDbus::Hold(sdbus::Result<std::uint64_t>&& result, std::string session) {
+  auto reply = std::make_shared<sdbus::Result<std::uint64_t>>(std::move(result));  // as above
+  try {
+    agent_.hold(session, tunnel::bus::caller(getObject()),
+                [reply](const std::variant<std::uint64_t, AgentError>& outcome) {
+                  if (const auto* error = std::get_if<AgentError>(&outcome))
+                    return say([&] { reply->returnError(to_dbus(*error)); });
+                  say([&] { reply->returnResults(std::get<0>(outcome)); });
+                });
+  } catch (const AgentError& error) {
+    reply->returnError(to_dbus(error));
+  }
+}
+
 void DeviceDbus::Close(const std::uint64_t& id, const std::string& reason) {
   answer([&] { agent_.close(id, reason); });
 }

@@ -30,6 +30,7 @@ class DeviceDbus final : public sdbus::AdaptorInterfaces<org::rdv::Device1_adapt
               std::string code) override;
   void List(sdbus::Result<std::vector<Facts>>&& result) override;
   std::uint64_t Open(const std::string& onsite, const Facts& options) override;
+  void Hold(sdbus::Result<std::uint64_t>&& result, std::string session) override;
   void Close(const std::uint64_t& id, const std::string& reason) override;
   std::vector<Facts> Sessions() override;
   std::string Name() override;

@@ -73,6 +73,10 @@ Facts setup_from(const wire::Grant& grant, wire::Role role, const std::string& i
   return setup;
 }
 
+tunnel::UniqueFd copy_of(const sdbus::UnixFd& fd) {
+  return tunnel::UniqueFd{::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3)};
+}
+
 template <class... Out>
 std::optional<BusFailure> failure_in(const BusAnswer<Out...>& answer) {
   const auto* failure = std::get_if<BusFailure>(&answer);
@@ -155,7 +159,7 @@ Task<std::variant<SessionTun, BusFailure>> NetdClient::open_session(wire::Grant 
                               setup_from(grant, role, interface, deny));
   if (auto failure = failure_in(answer)) co_return *failure;
   auto& [fd, link] = std::get<0>(answer);
-  co_return SessionTun{tunnel::UniqueFd{::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3)}, link};
+  co_return SessionTun{copy_of(fd), link};
 }
 
 Task<std::optional<BusFailure>> NetdClient::set_servers(std::vector<std::string> addresses) {
@@ -171,6 +175,36 @@ Task<std::optional<BusFailure>> NetdClient::report_uplink(std::string interface,
 Task<std::optional<BusFailure>> NetdClient::close_session(std::uint64_t session) {
   co_return failure_in(
       co_await call(bus_, *netd_, method("CloseSession", kernel_work), BusAnswer<>{}, session));
+}
+
+Task<std::optional<BusFailure>> NetdClient::leave_note(std::uint64_t session,
+                                                       std::vector<std::uint8_t> note) {
+  co_return failure_in(co_await call(bus_, *netd_, method("LeaveNote", quick), BusAnswer<>{},
+                                     session, std::move(note)));
+}
+
+Task<std::variant<KeptSession, BusFailure>> NetdClient::kept_session() {
+  using Answer = BusAnswer<std::uint64_t, sdbus::UnixFd, std::string, std::vector<std::uint8_t>>;
+  auto answer = co_await call(bus_, *netd_, method("KeptSession", quick), Answer{});
+  if (auto failure = failure_in(answer)) co_return *failure;
+  auto& [session, fd, link, note] = std::get<0>(answer);
+  co_return KeptSession{session, {copy_of(fd), link}, std::move(note)};
+}
+
+Task<std::optional<BusFailure>> NetdClient::adopt_session(wire::Grant grant, wire::Role role,
+                                                          std::string interface,
+                                                          std::vector<Ipv4Address> deny,
+                                                          tunnel::UniqueFd tun) {
+  co_return failure_in(co_await call(
+      bus_, *netd_, method("AdoptSession", kernel_work), BusAnswer<std::string>{}, grant.session,
+      setup_from(grant, role, interface, deny), sdbus::UnixFd{tun.get()}));
+}
+
+Task<bool> NetdClient::is_on_bus(std::string name) {
+  const BusMethod has_owner{.interface = bus_name, .name = "NameHasOwner", .timeout = quick};
+  const auto answer = co_await call(bus_, *daemon_, has_owner, BusAnswer<bool>{}, std::move(name));
+  const auto* said = std::get_if<0>(&answer);
+  co_return said == nullptr || std::get<0>(*said);
 }
 
 }  // namespace device

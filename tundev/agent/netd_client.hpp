@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace device {
 
@@ -42,6 +43,13 @@ struct SessionTun {
   std::string link;
 };
 
+/// A session of an agent that was killed, as netd keeps it.
+struct KeptSession {
+  std::uint64_t session = 0;
+  SessionTun tun;
+  std::vector<std::uint8_t> note;  ///< that agent's
+};
+
 /// tundev-netd as the agent uses it (dbus/org.rdv.Netd1.xml). Every call has a deadline; what netd
 /// tells comes in by Events, from the bus's own handlers.
 class NetdClient {
@@ -71,6 +79,16 @@ class NetdClient {
   /// Whether the server answers by that interface.
   Task<std::optional<BusFailure>> report_uplink(std::string interface, bool answers);
   Task<std::optional<BusFailure>> close_session(std::uint64_t session);
+  /// What this agent leaves for the one after it.
+  Task<std::optional<BusFailure>> leave_note(std::uint64_t session, std::vector<std::uint8_t> note);
+  Task<std::variant<KeptSession, BusFailure>> kept_session();
+  /// Parameters as open_session(). @param tun  the session's
+  Task<std::optional<BusFailure>> adopt_session(tunnel::wire::Grant grant, tunnel::wire::Role role,
+                                                std::string interface,
+                                                std::vector<tunnel::Ipv4Address> deny,
+                                                tunnel::UniqueFd tun);
+  /// Whether somebody has that bus name; true when the bus does not say.
+  Task<bool> is_on_bus(std::string name);
 
  private:
   void on_owner(const std::string& name, const std::string& owner);

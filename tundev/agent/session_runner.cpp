@@ -5,6 +5,7 @@
 #include "crypto/hash.hpp"
 #include "io/tun_offloads.hpp"
 
+#include <fcntl.h>
 #include <utility>
 
 namespace device {
@@ -54,11 +55,14 @@ SessionRunner::SessionRunner(const Identity& identity, NetdClient& netd, Plan pl
       role_{plan.role},
       interface_{std::move(plan.interface)},
       plan_{std::move(plan.first)},
-      wakeup_{std::move(executor)} {}
+      wakeup_{std::move(executor)},
+      network_asked_{plan.kept.has_value()},
+      tun_{std::move(plan.kept)},
+      deny_{std::move(plan.deny)} {}
 
 Task<io::LegEnd> SessionRunner::run() {
   using namespace asio::experimental::awaitable_operators;
-  if (!end_) {
+  if (!end_ && !tun_) {
     begin_leg();
     co_await ((make_leg() && make_network()) || woken());
   }
@@ -216,10 +220,10 @@ Task<> SessionRunner::find_leg() {
 
 Task<> SessionRunner::make_network() {
   network_asked_ = true;
-  auto deny = plan_.start.grant.deny;
+  deny_ = plan_.start.grant.deny;
   if (const auto server = plan_.way.server_address(); server && server->is_v4())
-    deny.push_back({server->to_v4().to_uint()});
-  auto opened = co_await netd_.open_session(plan_.start.grant, role_, interface_, std::move(deny));
+    deny_.push_back({server->to_v4().to_uint()});
+  auto opened = co_await netd_.open_session(plan_.start.grant, role_, interface_, deny_);
   if (const auto* failure = std::get_if<BusFailure>(&opened))
     give_up({CloseCode::kernel, failure->text});
   else
@@ -272,6 +276,10 @@ void SessionRunner::abort(CloseCode code, const std::string& text) {
   if (pump_) pump_->abort(code, text);
   if (keeper_) keeper_->stop();
   tun_.reset();
+}
+
+tunnel::UniqueFd SessionRunner::duplicate_tun() const {
+  return tunnel::UniqueFd{::fcntl(tun_->fd.get(), F_DUPFD_CLOEXEC, 3)};
 }
 
 io::PumpCounters SessionRunner::counters() const {

@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <optional>
+#include <vector>
 
 namespace device {
 
@@ -19,7 +20,8 @@ namespace device {
 ///   making leg and network --> pumping --lost, interrupt()--> without leg --resume()--> making leg
 ///                                 ^-------------------------------------------------------'
 ///
-/// Any of them ends with stop() or abort(). Every step has a deadline; how long a session may be
+/// A session that was kept over the death of an agent begins without a leg. Any of them ends with
+/// stop() or abort(). Every step has a deadline; how long a session may be
 /// without a leg is core::DeviceSession's to say.
 class SessionRunner {
  public:
@@ -35,6 +37,9 @@ class SessionRunner {
     LegPlan first;
     wire::Role role = wire::Role::onsite;  ///< ours
     std::string interface;                 ///< onsite: the customer's LAN port
+    /// Of a session that an earlier agent ran: there is no leg until resume().
+    std::optional<SessionTun> kept = {};
+    std::vector<tunnel::Ipv4Address> deny = {};  ///< with `kept`: what netd was told
   };
   struct Events {
     /// Packets flow over a new leg. @param echo  zero at an onsite
@@ -70,6 +75,13 @@ class SessionRunner {
   void abort(wire::CloseCode code, const std::string& text);
 
   std::uint64_t id() const { return plan_.start.id; }
+  /// The newest grant that a leg was begun with.
+  const tunnel::core::StartSession& start() const { return plan_.start; }
+  /// What netd was told not to forward to.
+  const std::vector<tunnel::Ipv4Address>& deny() const { return deny_; }
+  bool has_tun() const { return tun_.has_value(); }
+  /// Another descriptor of it, for netd. Only with a TUN.
+  tunnel::UniqueFd duplicate_tun() const;
   /// Of all legs together.
   tunnel::io::PumpCounters counters() const;
   /// Our end of the leg that carries packets now.
@@ -112,6 +124,7 @@ class SessionRunner {
 
   bool network_asked_ = false;
   std::optional<SessionTun> tun_;
+  std::vector<tunnel::Ipv4Address> deny_;
   std::optional<crypto::TlsContext> outer_, inner_;
   std::optional<tunnel::io::DataLeg> leg_;
   std::optional<tunnel::io::TunKeeper> keeper_;

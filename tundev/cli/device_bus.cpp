@@ -250,6 +250,10 @@ std::uint64_t DeviceBus::open(const OpenRequest& request) {
                              options);
 }
 
+std::uint64_t DeviceBus::hold(const std::string& session) {
+  return call<std::uint64_t>({interface_name, "Hold"}, server_timeout, stop_fd_, session);
+}
+
 void DeviceBus::close(std::uint64_t id, const std::string& reason) {
   try {
     call<std::tuple<>>({interface_name, "Close"}, local_timeout, -1, id, reason);
@@ -275,6 +279,7 @@ void DeviceBus::watch_sessions() {
           std::string name, old_owner, new_owner;
           message >> name >> old_owner >> new_owner;
           if (!old_owner.empty()) agent_gone_ = true;
+          agent_back_ = !new_owner.empty();
         });
   } catch (const sdbus::Error& error) {
     rethrow(error);
@@ -282,12 +287,14 @@ void DeviceBus::watch_sessions() {
 }
 
 DeviceBus::Woken DeviceBus::wait(std::optional<tunnel::Clock::time_point> deadline) {
-  const auto turn = run_until([&] { return !events_.empty() || agent_gone_; }, deadline, stop_fd_);
+  const auto turn =
+      run_until([&] { return !events_.empty() || agent_gone_ || agent_back_; }, deadline, stop_fd_);
   if (turn == Turn::stop) return Woken::stop;
   if (turn == Turn::deadline) return Woken::deadline;
   if (!events_.empty()) return Woken::event;
-  agent_gone_ = false;
-  return Woken::agent_gone;
+  if (std::exchange(agent_gone_, false)) return Woken::agent_gone;
+  agent_back_ = false;
+  return Woken::agent_back;
 }
 
 std::optional<SessionEvent> DeviceBus::take_event(std::uint64_t id) {

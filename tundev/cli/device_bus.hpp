@@ -40,7 +40,7 @@ inline constexpr std::chrono::seconds close_timeout{10};
 /// deadline.
 class DeviceBus {
  public:
-  enum class Woken : std::uint8_t { event, stop, deadline, agent_gone };
+  enum class Woken : std::uint8_t { event, stop, deadline, agent_gone, agent_back };
 
   /// @param stop_fd  what ends every wait when it is readable; -1: nothing. Must outlive us.
   /// @throws BusError when there is no system bus
@@ -55,6 +55,10 @@ class DeviceBus {
   Enrolment enroll(const std::string& code);
   /// The session ends with our bus connection. Call watch_sessions() before.
   std::uint64_t open(const OpenRequest& request);
+  /// The number of the session that open() gave at an agent that was killed since; its state comes
+  /// once more as an event. Call watch_sessions() before.
+  /// @param session  as "established" told it
+  std::uint64_t hold(const std::string& session);
   /// Not ended by the stop descriptor: it is what a stop asks for. No error when the session has
   /// just ended by itself: its "closed" is on the way.
   void close(std::uint64_t id, const std::string& reason);
@@ -62,7 +66,7 @@ class DeviceBus {
   /// From now on SessionChanged signals are kept for take_event().
   void watch_sessions();
   /// Waits until there is an event, the stop descriptor is readable, the agent left the bus (said
-  /// once, behind its last event) or the deadline passed.
+  /// once, behind its last event) or has come back to it (said once), or the deadline passed.
   Woken wait(std::optional<tunnel::Clock::time_point> deadline);
   /// The oldest event of session `id`; events of other sessions before it are dropped.
   std::optional<SessionEvent> take_event(std::uint64_t id);
@@ -83,7 +87,7 @@ class DeviceBus {
   std::unique_ptr<sdbus::IProxy> agent_;
   std::unique_ptr<void, std::function<void(void*)>> agent_watch_;
   std::deque<SessionEvent> events_;
-  bool agent_gone_ = false;
+  bool agent_gone_ = false, agent_back_ = false;
 };
 
 }  // namespace device::cli

@@ -127,9 +127,11 @@ std::string close_reason(Stop why) {
   return "";
 }
 
+constexpr auto agent_gone = "agent_gone";
 constexpr auto service_stopped = "the device's service stopped";
 
-/// One session from Open to its end, and others in its place when a device's service was killed.
+/// One session from Open to its end, at another agent when that was killed, and others in its place
+/// when it is lost.
 class Holder {
  public:
   Holder(Console& console, const Arguments& arguments)
@@ -159,8 +161,9 @@ class Holder {
         }
         return std::nullopt;
       case DeviceBus::Woken::agent_gone:
-        if (!closing_ && reopen_after("agent_gone", service_stopped)) return std::nullopt;
+        if (!closing_ && reopen_after(agent_gone, service_stopped)) return std::nullopt;
         return say(view_.on_agent_gone());
+      case DeviceBus::Woken::agent_back: return std::nullopt;
       case DeviceBus::Woken::deadline: return say(view_.on_close_deadline());
       case DeviceBus::Woken::stop: break;
     }
@@ -181,17 +184,19 @@ class Holder {
     if (event.state == SessionState::interrupted) reopening_.on_interrupted(now);
     if (event.state == SessionState::established) {
       if (!first_established_) first_established_ = now;
-      if (reopening_.is_broken()) {
-        event.anew = was_anew_ = true;
+      session_ = event.session;
+      if (reopening_.is_broken()) event.anew = was_anew_ = true;
+      // An agent that was killed does not know since when.
+      if (reopening_.is_broken() || std::exchange(is_found_, false))
         event.interrupted_ms =
             std::chrono::duration<double, std::milli>(reopening_.broken_for(now)).count();
-      }
       reopening_.on_established(now);
     }
     if (event.state == SessionState::closed) {
       before_.rx_bytes = event.rx_bytes += before_.rx_bytes;
       before_.tx_bytes = event.tx_bytes += before_.tx_bytes;
       if (was_anew_) event.seconds = seconds_since(*first_established_);
+      session_.clear();
       if (event.failed && !closing_ && reopen_after(event.code, event.text)) return std::nullopt;
     }
     return show(event);
@@ -218,21 +223,27 @@ class Holder {
     const bool was_told = reopening_.is_broken();
     if (!reopening_.on_lost(code, Clock::now())) return false;
     id_ = no_session;
-    if (was_told) return true;
-    constexpr auto limit = std::chrono::seconds{Reopening::give_up_after}.count();
+    if (!was_told) show_break(code, text);
+    return true;
+  }
+
+  void show_break(const std::string& code, const std::string& text) {
+    const bool anew = session_.empty();
+    const std::chrono::seconds limit{anew ? Reopening::give_up_after
+                                          : Reopening::service_back_within};
     show({.state = SessionState::interrupted,
           .state_word = "interrupted",
           .text = text,
-          .up_to_seconds = static_cast<std::uint64_t>(limit),
-          .anew = true,
+          .up_to_seconds = static_cast<std::uint64_t>(limit.count()),
+          .anew = anew,
           .code = code});
-    return true;
   }
 
   std::optional<int> wait_to_reopen() {
     switch (bus_.wait(reopening_.next_attempt())) {
       case DeviceBus::Woken::event: bus_.take_event(no_session); return std::nullopt;
       case DeviceBus::Woken::agent_gone: return std::nullopt;
+      case DeviceBus::Woken::agent_back: reopening_.hurry(Clock::now()); return std::nullopt;
       case DeviceBus::Woken::deadline: return reopen();
       case DeviceBus::Woken::stop: break;
     }
@@ -240,6 +251,7 @@ class Holder {
     return ended(tunnel::wire::CloseCode::operator_);
   }
 
+  /// Looks for the session at the agent that has come back, else opens another one.
   std::optional<int> reopen() {
     std::uint32_t left = 0;
     if (arguments_.seconds != 0) {
@@ -248,7 +260,7 @@ class Holder {
       left = arguments_.seconds - static_cast<std::uint32_t>(used);
     }
     try {
-      open(left);
+      if (!find()) open(left);
     } catch (const BusError& error) {
       const auto word = error_word(error.name);
       if (reopen_after(word, error.what())) return std::nullopt;
@@ -259,6 +271,21 @@ class Holder {
       return ended(tunnel::wire::CloseCode::operator_);
     }
     return std::nullopt;
+  }
+
+  /// @return false: the agent that is there now knows nothing of it
+  bool find() {
+    if (session_.empty()) return false;
+    try {
+      id_ = bus_.hold(session_);
+      reopening_.on_found();
+      return is_found_ = true;
+    } catch (const BusError& error) {
+      if (!error.name.ends_with(".NotFound") && !error.name.ends_with(".UnknownMethod")) throw;
+    }
+    session_.clear();
+    show_break(agent_gone, "it was lost with the device's service");
+    return false;
   }
 
   /// There is no session at this moment, and there shall be none.
@@ -306,6 +333,8 @@ class Holder {
   static constexpr std::uint64_t no_session = 0;  // agents count from 1
   std::uint64_t id_ = no_session;
   std::optional<Clock::time_point> first_established_;
+  std::string session_;    // the server's number of it; "": there is none any more
+  bool is_found_ = false;  // at another agent, and not established there yet
   bool was_anew_ = false;
   struct {
     std::uint64_t rx_bytes = 0, tx_bytes = 0;

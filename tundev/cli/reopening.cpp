@@ -51,12 +51,13 @@ bool Reopening::on_lost(std::string_view code, Clock::time_point now) {
   if (!held_) return false;
   const bool is_attempt = is_broken();
   begin_break(now);
+  if (!is_attempt) lost_ = now;
   attempt_.reset();
   const bool no_one_there = is_one_of(code, no_service);
   const bool may_pass =
       is_attempt ? is_one_of(code, passing) || no_one_there : is_one_of(code, breaks);
   if (!may_pass || now - story_began_ >= give_up_after) return false;
-  if (no_one_there && now - broke_ >= service_back_within) return false;
+  if (no_one_there && now - lost_ >= service_back_within) return false;
   attempt_ = now + delay_;
   delay_ = std::min<Clock::duration>(delay_ * 2, delay_cap);
   return true;

@@ -1,16 +1,17 @@
 #pragma once
 #include "base/clock.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <string_view>
 
 namespace device::cli {
 
 /// Decides whether a session that broke off is opened anew in its place, and when. Pure: no clock,
-/// no bus. Resuming is the agents' own work; this is for what they cannot resume, because one of
-/// them was killed and has forgotten everything.
+/// no bus. Resuming is the agents' own work; this is for what they cannot resume, and for finding
+/// the session again at an agent that was killed and started again.
 ///
-///   asked --established--> held --broke off--> broken --established--> held
+///   asked --established--> held --broke off--> broken --established, on_found()--> held
 ///                            broken --give_up_after, or a cause that stays--> given up
 class Reopening {
  public:
@@ -31,6 +32,13 @@ class Reopening {
   /// @return whether to open it at next_attempt(); false: this is the end
   [[nodiscard]] bool on_lost(std::string_view code, tunnel::Clock::time_point now);
 
+  /// The agent is back: there is no need to wait for next_attempt().
+  void hurry(tunnel::Clock::time_point now) {
+    if (attempt_) attempt_ = std::min(*attempt_, now);
+  }
+  /// It was not over: another agent goes on with it, and has not established it yet.
+  void on_found() { attempt_.reset(); }
+
   bool is_broken() const { return attempt_.has_value(); }
   tunnel::Clock::time_point next_attempt() const { return *attempt_; }
   tunnel::Clock::duration broken_for(tunnel::Clock::time_point now) const { return now - broke_; }
@@ -39,7 +47,7 @@ class Reopening {
   void begin_break(tunnel::Clock::time_point now);
 
   bool held_ = false;  ///< it was established at least once
-  tunnel::Clock::time_point established_{}, broke_{}, story_began_{};
+  tunnel::Clock::time_point established_{}, broke_{}, lost_{}, story_began_{};
   bool is_whole_ = false;  ///< established, and neither interrupted nor broken since
   tunnel::Clock::duration delay_{};
   std::optional<tunnel::Clock::time_point> attempt_;  ///< while broken

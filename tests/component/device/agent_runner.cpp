@@ -101,16 +101,28 @@ device::SessionRunner::LegPlan RunnerEnd::leg_plan(const wire::Grant& grant) {
 
 void RunnerEnd::start(const wire::Grant& grant, Clock::time_point limit) {
   ends = limit;
+  begin({.first = leg_plan(grant), .role = identity_.self.role, .interface = ""});
+  asio::co_spawn(io_, serve_kernel(), asio::detached);
+}
+
+void RunnerEnd::take_over(tunnel::UniqueFd tun, const wire::Grant& noted) {
+  BOOST_REQUIRE(end);
+  end.reset();
+  running.clear();
+  auto start = leg_plan(noted).start;
+  begin({.first = {.start = std::move(start)},
+         .role = identity_.self.role,
+         .interface = "",
+         .kept = device::SessionTun{std::move(tun), "rdv0"}});
+}
+
+void RunnerEnd::begin(device::SessionRunner::Plan plan) {
   device::SessionRunner::Events events{
       .running = [this](const tunnel::core::StartSession& start,
                         Clock::duration) { running.push_back(start.grant.epoch); },
       .lost = [this](std::uint32_t epoch, LegEnd) { return report(epoch); }};
-  runner_.emplace(identity_, netd_,
-                  device::SessionRunner::Plan{
-                      .first = leg_plan(grant), .role = identity_.self.role, .interface = ""},
-                  std::move(events), io_.get_executor());
+  runner_.emplace(identity_, netd_, std::move(plan), std::move(events), io_.get_executor());
   asio::co_spawn(io_, run(), asio::detached);
-  asio::co_spawn(io_, serve_kernel(), asio::detached);
 }
 
 Task<> RunnerEnd::report(std::uint32_t epoch) {

@@ -41,6 +41,9 @@ class RunnerEnd {
 
   /// @param grant  its epoch is the one to begin with
   void start(const wire::Grant& grant, tunnel::Clock::time_point ends);
+  /// The agent is killed, and another one takes over its TUN, with nothing else. The old runner
+  /// must be over: abort() it.
+  void take_over(tunnel::UniqueFd tun, const wire::Grant& noted);
   void resume(const wire::Grant& grant) { runner_->resume(leg_plan(grant)); }
   device::SessionRunner& runner() { return *runner_; }
 
@@ -58,6 +61,7 @@ class RunnerEnd {
   std::function<void()> on_lost = [] {};  ///< what the agent does: it interrupts the runner
 
  private:
+  void begin(device::SessionRunner::Plan plan);
   device::SessionRunner::LegPlan leg_plan(const wire::Grant& grant);
   Task<> run();
   Task<> serve_kernel();

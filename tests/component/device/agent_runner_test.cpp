@@ -241,3 +241,28 @@ BOOST_AUTO_TEST_CASE(nothing_leaks_over_many_resumes) {
   BOOST_TEST(pair.netd.opened() == 2);
   BOOST_TEST(pair.master.running.size() == rounds + 1U);
 }
+
+BOOST_AUTO_TEST_CASE(another_agent_goes_on_with_the_tun_of_one_that_was_killed) {
+  RunnerPair pair;
+  BOOST_REQUIRE(pair.run_until_established());
+  const auto noted = pair.grant;
+  for (auto* killed : {&pair.master, &pair.onsite}) {
+    auto tun = killed->runner().duplicate_tun();  // as netd has it
+    killed->runner().abort(CloseCode::kernel, "killed");
+    BOOST_REQUIRE(pair.run_until([&] { return killed->end.has_value(); }));
+    killed->give(segment(1000, "while there was no agent"));
+    killed->take_over(std::move(tun), noted);
+    pair.run_until([] { return false; }, 50ms);
+    BOOST_TEST(killed->running.empty());  // without a grant it makes no leg
+    pair.grant_next();
+    BOOST_REQUIRE(pair.run_until_established());
+  }
+  BOOST_REQUIRE(pair.run_until([&] { return !pair.onsite.received.empty(); }));
+  BOOST_TEST(text_of_segment(pair.onsite.received[0]) == "while there was no agent");
+  pair.master.give(from_master("after"));
+  pair.onsite.give(from_camera("answer"));
+  BOOST_TEST(pair.run_until([&] { return text_of(pair.onsite.received.back()) == "after"; }));
+  BOOST_TEST(pair.netd.opened() == 2);
+  BOOST_TEST(!pair.master.end);
+  BOOST_TEST(!pair.onsite.end);
+}

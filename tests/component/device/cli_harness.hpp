@@ -76,6 +76,10 @@ class ScriptedAgent : public sdbus::AdaptorInterfaces<org::rdv::Device1_adaptor>
   // What it does.
   std::function<std::vector<Facts>()> on_list = [] { return std::vector<Facts>{}; };
   std::function<std::uint64_t(const std::string&, const Facts&)> on_open;
+  std::function<std::uint64_t(const std::string&)> on_hold =
+      [](const std::string&) -> std::uint64_t {
+    throw sdbus::Error{"org.rdv.Error.NotFound", "there is no such session"};
+  };
   std::function<void(std::uint64_t, const std::string&)> on_close;
   std::function<std::vector<Facts>()> on_sessions = [] { return std::vector<Facts>{}; };
   std::function<std::tuple<std::string, std::string, std::string>(const std::string&)> on_enroll;
@@ -106,6 +110,9 @@ class ScriptedAgent : public sdbus::AdaptorInterfaces<org::rdv::Device1_adaptor>
   }
   std::uint64_t Open(const std::string& onsite, const Facts& options) override {
     return on_open(onsite, options);
+  }
+  void Hold(sdbus::Result<std::uint64_t>&& result, std::string session) override {
+    answer(result, [&] { result.returnResults(on_hold(session)); });
   }
   void Close(const std::uint64_t& id, const std::string& reason) override { on_close(id, reason); }
   std::vector<Facts> Sessions() override { return on_sessions(); }

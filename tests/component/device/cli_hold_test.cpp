@@ -68,7 +68,7 @@ BOOST_FIXTURE_TEST_CASE(an_agent_that_dies_and_does_not_come_back_ends_the_comma
   BOOST_TEST(*open.line() == established_line);
   stop_agent();
   BOOST_TEST(open.line()->substr(8) ==
-             " interrupted: the device's service stopped; opening it anew (up to 10 min)");
+             " interrupted: the device's service stopped; trying to resume (up to 10 s)");
   BOOST_TEST(open.exit_code() == 1);  // after Reopening::service_back_within
   BOOST_TEST(says(open, "the session to rpi1100 broke off: the device's service is not running"));
 }
@@ -94,9 +94,39 @@ BOOST_FIXTURE_TEST_CASE(a_session_is_opened_anew_when_the_agent_was_killed, Will
       fresh.say(which, "closed", closed_facts("operator", "the engineer ended it", false));
     };
   });
+  BOOST_TEST(open.line()->find(" not resumed: it was lost with the device's service; opening it "
+                               "anew (up to 10 min)") == 8u);
   BOOST_TEST(open.line()->find(" established anew after ") == 8u);
   BOOST_TEST(seconds > 3500U);
   BOOST_TEST(seconds <= 3600U);
+  open.send(SIGINT);
+  BOOST_TEST(open.line()->starts_with("session closed: the engineer ended it; "));
+  BOOST_TEST(open.exit_code() == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_session_goes_on_at_the_agent_that_takes_over, Willing) {
+  Command open{MASTERDEV, {"-o", "rpi1100"}};
+  open.line();
+  BOOST_TEST(*open.line() == established_line);
+  stop_agent();
+  BOOST_TEST(open.line()->find(" interrupted: the device's service stopped; ") == 8u);
+  constexpr std::uint64_t other_id = 1;
+  start_agent([&](ScriptedAgent& fresh) {
+    fresh.on_hold = [&](const std::string& session) {
+      BOOST_TEST(session == "00000000000000ff");
+      fresh.say(other_id, "interrupted", {{"code", Variant{std::string{"kernel"}}}});
+      auto resumed = established_facts();
+      resumed["resumed"] = Variant{true};
+      fresh.say(other_id, "established", resumed);
+      return other_id;
+    };
+    fresh.on_close = [&](std::uint64_t which, const std::string&) {
+      fresh.say(which, "closed", closed_facts("operator", "the engineer ended it", false));
+    };
+  });
+  const auto line = *open.line();
+  BOOST_TEST(line.find(" resumed after ") == 8u);
+  BOOST_TEST(line.find(" resumed after 0.0 s") == std::string::npos);  // masterdev's own count
   open.send(SIGINT);
   BOOST_TEST(open.line()->starts_with("session closed: the engineer ended it; "));
   BOOST_TEST(open.exit_code() == 0);

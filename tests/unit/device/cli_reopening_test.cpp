@@ -50,6 +50,26 @@ BOOST_AUTO_TEST_CASE(a_killed_service_is_waited_for_with_growing_pauses) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_service_that_is_killed_in_a_long_interruption_is_waited_for_as_well) {
+  auto reopening = held();
+  reopening.on_interrupted(t0 + 1min);
+  BOOST_REQUIRE(reopening.on_lost("agent_gone", t0 + 2min));
+  BOOST_TEST(reopening.on_lost("service_unknown", t0 + 2min + 9s));
+  BOOST_TEST(!reopening.on_lost("service_unknown", t0 + 2min + 10s));
+}
+
+BOOST_AUTO_TEST_CASE(a_session_that_is_found_at_the_next_agent_was_broken_all_the_time) {
+  auto reopening = held();
+  BOOST_REQUIRE(reopening.on_lost("agent_gone", t0 + 1min));
+  reopening.hurry(t0 + 1min + 50ms);
+  BOOST_TEST((reopening.next_attempt() == t0 + 1min + 50ms));
+  reopening.on_found();
+  BOOST_TEST(!reopening.is_broken());
+  BOOST_TEST((reopening.broken_for(t0 + 1min + 2s) == 2s));
+  BOOST_TEST(reopening.on_lost("peer_lost", t0 + 1min + 3s));  // found, and lost after all
+  BOOST_TEST((reopening.broken_for(t0 + 1min + 4s) == 4s));
+}
+
 BOOST_AUTO_TEST_CASE(an_attempt_that_is_refused_for_good_ends_it) {
   for (const auto* code : {"not_allowed", "revoked", "denied", "unknown_device", "limit"}) {
     auto reopening = held();
