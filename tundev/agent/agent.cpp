@@ -380,6 +380,15 @@ void Agent::enrol(std::string code, OnEnrolled done) {
   enrolment_wakeup_.notify();
 }
 
+void Agent::fix_uplink(std::string interface, OnFixed done) {
+  if (!netd_.is_present())
+    throw AgentError{
+        "Failed", "its network service does not run; start it with: systemctl start tundev-netd"};
+  if (fix_) throw AgentError{"Busy", "somebody else does it at this moment; try again"};
+  fix_ = PendingFix{std::move(interface), std::move(done)};
+  netd_wakeup_.notify();
+}
+
 void Agent::require_master() const {
   if (!identity_)
     throw AgentError{"NotEnrolled",

@@ -57,6 +57,7 @@ class Agent {
   };
   using OnEnrolled = std::function<void(std::variant<wire::Identity, AgentError>)>;
   using OnHeld = std::function<void(std::variant<std::uint64_t, AgentError>)>;
+  using OnFixed = std::function<void(std::optional<AgentError>)>;
   using OnListed = std::function<void(std::variant<std::vector<wire::ListedDevice>, AgentError>)>;
 
   static constexpr auto netd_stopped = "its network service has stopped";
@@ -90,6 +91,11 @@ class Agent {
   std::string status() const;
   void enrol(std::string code, OnEnrolled done);
   void list(OnListed done);
+  /// By which interface the server is reached, "": none; and whether no other one is used.
+  const std::string& uplink_link() const { return around_.uplink; }
+  bool is_uplink_fixed() const { return around_.is_fixed; }
+  /// @param interface  from now on the only one; "": as configured
+  void fix_uplink(std::string interface, OnFixed done);
   /// @param owner  bus name of the caller: the session ends with it
   std::uint64_t open(const std::string& onsite, const OpenOptions& options, std::string owner);
   /// Finds the session that `owner` opened, perhaps at an agent before us; then says its state
@@ -122,6 +128,10 @@ class Agent {
     Clock::time_point deadline;
     OnListed done;
   };
+  struct PendingFix {
+    std::string interface;
+    OnFixed done;
+  };
   struct PendingEnrolment {
     std::string code;
     OnEnrolled done;
@@ -140,6 +150,7 @@ class Agent {
   Task<> run_session(tunnel::core::StartSession start);
   Task<tunnel::io::LegEnd> run_runner(const tunnel::core::StartSession& start);
   Task<> enrol_one(PendingEnrolment pending);
+  Task<> fix_one(PendingFix pending);
 
   void apply(tunnel::core::ControlActions actions);
   void on(const tunnel::core::SendMessage& action);
@@ -203,6 +214,7 @@ class Agent {
   std::optional<SessionRunner> runner_;
   std::vector<PendingList> lists_;
   std::optional<PendingEnrolment> enrolment_;
+  std::optional<PendingFix> fix_;
   bool enrolling_ = false;
   std::uint64_t last_id_ = 0;
   Clock::time_point next_renewal_{};

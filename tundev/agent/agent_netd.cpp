@@ -22,7 +22,9 @@ constexpr auto try_again_after = 2s;
 
 Task<> Agent::serve_netd() {
   while (!stopping_) {
-    if (netd_.is_present() && (!netd_ready_ || uplink_changed_)) {
+    if (auto pending = std::exchange(fix_, std::nullopt)) {
+      co_await fix_one(std::move(*pending));
+    } else if (netd_.is_present() && (!netd_ready_ || uplink_changed_)) {
       co_await ask_netd();
       if (netd_.is_present() && !netd_ready_)
         co_await netd_wakeup_.wait_until(Clock::now() + try_again_after);
@@ -34,6 +36,13 @@ Task<> Agent::serve_netd() {
       co_await netd_wakeup_.wait();
     }
   }
+}
+
+Task<> Agent::fix_one(PendingFix pending) {
+  const auto failure = co_await netd_.fix_uplink(std::move(pending.interface));
+  if (!failure) co_return pending.done(std::nullopt);
+  const bool is_unknown = failure->name == "org.rdv.Error.NotFound";
+  pending.done(AgentError{is_unknown ? "NotFound" : "Failed", failure->text});
 }
 
 Task<> Agent::ask_netd() {
@@ -72,6 +81,8 @@ bool Agent::is_paused() const {
 /// TUN that we hold and without a packet; any other ends.
 void Agent::on_netd_gone() {
   port_.reset();
+  around_.uplink.clear();
+  around_.is_fixed = false;
   uplinks_.on_netd(std::nullopt);
   if (is_paused()) return;
   const auto* mine = runner_ && runner_->has_tun() ? record(runner_->id()) : nullptr;

@@ -160,6 +160,17 @@ void DeviceDbus::List(sdbus::Result<std::vector<Facts>>&& result) {
   }
 }
 
+void DeviceDbus::FixUplink(sdbus::Result<>&& result, std::string interface) {
+  auto reply = std::make_shared<sdbus::Result<>>(std::move(result));  // as above
+  try {
+    agent_.fix_uplink(std::move(interface), [reply](const std::optional<AgentError>& error) {
+      say([&] { error ? reply->returnError(to_dbus(*error)) : reply->returnResults(); });
+    });
+  } catch (const AgentError& error) {
+    reply->returnError(to_dbus(error));
+  }
+}
+
 std::uint64_t DeviceDbus::Open(const std::string& onsite, const Facts& options) {
   return answer(
       [&] { return agent_.open(onsite, options_from(options), tunnel::bus::caller(getObject())); });
@@ -221,10 +232,19 @@ std::string DeviceDbus::Version() {
   return RDV_VERSION;
 }
 
+std::string DeviceDbus::Uplink() {
+  return agent_.uplink_link();
+}
+
+bool DeviceDbus::UplinkFixed() {
+  return agent_.is_uplink_fixed();
+}
+
 void DeviceDbus::emit_facts() {
   say([&] {
     getObject().emitPropertiesChangedSignal(
-        INTERFACE_NAME, {"Name", "Role", "System", "Server", "Connected", "Status"});
+        INTERFACE_NAME,
+        {"Name", "Role", "System", "Server", "Connected", "Status", "Uplink", "UplinkFixed"});
   });
 }
 

@@ -29,6 +29,7 @@ class DeviceDbus final : public sdbus::AdaptorInterfaces<org::rdv::Device1_adapt
   void Enroll(sdbus::Result<std::string, std::string, std::string>&& result,
               std::string code) override;
   void List(sdbus::Result<std::vector<Facts>>&& result) override;
+  void FixUplink(sdbus::Result<>&& result, std::string interface) override;
   std::uint64_t Open(const std::string& onsite, const Facts& options) override;
   void Hold(sdbus::Result<std::uint64_t>&& result, std::string session) override;
   void Close(const std::uint64_t& id, const std::string& reason) override;
@@ -40,6 +41,8 @@ class DeviceDbus final : public sdbus::AdaptorInterfaces<org::rdv::Device1_adapt
   bool Connected() override;
   std::string Status() override;
   std::string Version() override;
+  std::string Uplink() override;
+  bool UplinkFixed() override;
 
   void emit_facts();
 

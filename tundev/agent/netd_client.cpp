@@ -41,6 +41,7 @@ Surroundings surroundings_from(const Facts& facts) {
       around.dns.push_back(*server);
   around.uplink = fact<std::string>(facts, "interface");
   around.is_chosen = fact<bool>(facts, "chosen");
+  around.is_fixed = fact<bool>(facts, "fixed");
   if (const auto own = Ipv4Prefix::parse(fact<std::string>(facts, "address")))
     around.uplink_address = own->address;
   for (const auto& row : fact<std::vector<OtherRow>>(facts, "others"))
@@ -160,6 +161,11 @@ Task<std::variant<SessionTun, BusFailure>> NetdClient::open_session(wire::Grant 
   if (auto failure = failure_in(answer)) co_return *failure;
   auto& [fd, link] = std::get<0>(answer);
   co_return SessionTun{copy_of(fd), link};
+}
+
+Task<std::optional<BusFailure>> NetdClient::fix_uplink(std::string interface) {
+  co_return failure_in(
+      co_await call(bus_, *netd_, method("FixUplink", quick), BusAnswer<>{}, std::move(interface)));
 }
 
 Task<std::optional<BusFailure>> NetdClient::set_servers(std::vector<std::string> addresses) {

@@ -27,7 +27,8 @@ struct Surroundings {
   };
   std::string uplink;  ///< the interface in use; "": none
   tunnel::Ipv4Address uplink_address;
-  bool is_chosen = false;  ///< netd chooses the uplink: [uplink] is configured
+  bool is_chosen = false;  ///< netd chooses the uplink: [uplink] is configured, or it is fixed
+  bool is_fixed = false;   ///< no other uplink is used
   std::vector<Other> others;
 };
 
@@ -74,6 +75,8 @@ class NetdClient {
                                                           tunnel::wire::Role role,
                                                           std::string interface,
                                                           std::vector<tunnel::Ipv4Address> deny);
+  /// @param interface  the only one by which the server is reached; "": as configured
+  Task<std::optional<BusFailure>> fix_uplink(std::string interface);
   /// @param addresses  IPv4, of the server or the proxy before it
   Task<std::optional<BusFailure>> set_servers(std::vector<std::string> addresses);
   /// Whether the server answers by that interface.

@@ -73,7 +73,7 @@ void UplinkWatch::remember(const tcp::endpoint& server) {
 
 Task<> UplinkWatch::tell_servers() {
   servers_told_ = true;
-  if (!around_->is_chosen || servers_.empty()) co_return;
+  if (servers_.empty()) co_return;
   std::vector<std::string> texts;
   for (const auto& server : servers_)
     texts.push_back(server.address().to_string());

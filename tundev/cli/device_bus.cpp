@@ -217,7 +217,9 @@ AgentStatus DeviceBus::status() {
           .server = in.text("Server"),
           .connected = in.value<bool>("Connected"),
           .status = in.text("Status"),
-          .version = in.text("Version")};
+          .version = in.text("Version"),
+          .uplink = in.text("Uplink"),
+          .uplink_fixed = in.value<bool>("UplinkFixed")};
 }
 
 std::vector<ListedOnsite> DeviceBus::list() {
@@ -252,6 +254,10 @@ std::uint64_t DeviceBus::open(const OpenRequest& request) {
 
 std::uint64_t DeviceBus::hold(const std::string& session) {
   return call<std::uint64_t>({interface_name, "Hold"}, server_timeout, stop_fd_, session);
+}
+
+void DeviceBus::fix_uplink(const std::string& interface) {
+  call<std::tuple<>>({interface_name, "FixUplink"}, local_timeout, stop_fd_, interface);
 }
 
 void DeviceBus::close(std::uint64_t id, const std::string& reason) {

@@ -52,6 +52,8 @@ class DeviceBus {
   AgentStatus status();
   std::vector<ListedOnsite> list();
   std::vector<RunningSession> sessions();
+  /// @param interface  the only one by which the server is reached; "": as configured
+  void fix_uplink(const std::string& interface);
   Enrolment enroll(const std::string& code);
   /// The session ends with our bus connection. Call watch_sessions() before.
   std::uint64_t open(const OpenRequest& request);

@@ -18,6 +18,8 @@ struct AgentStatus {
   bool connected = false;
   std::string status;  ///< one sentence on the connection
   std::string version;
+  std::string uplink;         ///< the interface by which the server is reached; "": none known
+  bool uplink_fixed = false;  ///< no other one is used
 };
 
 struct ListedOnsite {

@@ -27,9 +27,15 @@ Json onsite_json(const ListedOnsite& onsite) {
 }
 
 Json status_json(const AgentStatus& status) {
-  return {{"name", status.name},      {"role", status.role},           {"system", status.system},
-          {"server", status.server},  {"connected", status.connected}, {"status", status.status},
-          {"version", status.version}};
+  return {{"name", status.name},
+          {"role", status.role},
+          {"system", status.system},
+          {"server", status.server},
+          {"connected", status.connected},
+          {"status", status.status},
+          {"version", status.version},
+          {"uplink", status.uplink},
+          {"uplink_fixed", status.uplink_fixed}};
 }
 
 }  // namespace

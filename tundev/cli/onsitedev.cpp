@@ -1,4 +1,5 @@
-/// onsitedev: the customer's command on an onsite. Shows who is connected and ends the session.
+/// onsitedev: the customer's command on an onsite. Shows who is connected, ends the session, fixes
+/// the uplink.
 #include "cli/command.hpp"
 #include "cli/device_bus.hpp"
 #include "cli/json.hpp"
@@ -16,6 +17,7 @@ namespace {
 using tunnel::Clock;
 
 constexpr auto program = "onsitedev";
+constexpr auto automatic = "auto";  // no interface's name: as configured
 
 int show(Console& console, const std::string& what) {
   DeviceBus bus;
@@ -77,6 +79,28 @@ int stop(Console& console, const std::string& wanted, const std::string& what) {
   return code;
 }
 
+/// @param interface  "auto": as configured
+int fix_uplink(Console& console, const std::string& interface, const std::string& what) {
+  DeviceBus bus;
+  const auto status = bus.status();
+  if (const auto problem = role_problem(what, status, "onsite")) {
+    console.complain(*problem, "wrong_role");
+    return exit_failed;
+  }
+  const bool is_auto = interface == automatic;
+  bus.fix_uplink(is_auto ? "" : interface);
+  if (console.json())
+    console.print(json_status(bus.status(), bus.sessions()));
+  else if (is_auto)
+    console.print("the RDV server is reached as device.toml says");
+  else
+    console.print(fmt::format(
+        "the RDV server is reached by {} and no other interface, until: onsitedev -U {}, or a "
+        "restart of tundev-netd",
+        interface, automatic));
+  return exit_done;
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Shows who is connected to your network through this device, and ends it.", program};
   bool json = false;
@@ -87,6 +111,14 @@ int run(int argc, char** argv) {
   auto* stop_command = app.add_subcommand("stop", "end the session")->alias("close");
   stop_command->add_option("session", session, "only this one; default: every session")
       ->type_name("SESSION");
+  std::string uplink;
+  auto* uplink_option =
+      app.add_option("-U,--uplink", uplink,
+                     fmt::format("reach the RDV server by this interface and no other; \"{}\": as "
+                                 "configured again",
+                                 automatic))
+          ->type_name("DEV")
+          ->check([](const std::string& name) { return name.empty() ? "no name" : ""; });
   app.require_subcommand(0, 1);
   if (const auto code = parse_arguments(app, argc, argv)) return *code;
 
@@ -94,6 +126,10 @@ int run(int argc, char** argv) {
   if (stop_command->parsed()) {
     const std::string what = "cannot end the session";
     return run_command(console, what, [&] { return stop(console, session, what); });
+  }
+  if (uplink_option->count() > 0) {
+    const std::string what = "cannot fix the uplink";
+    return run_command(console, what, [&] { return fix_uplink(console, uplink, what); });
   }
   const std::string what = "cannot show the device's status";
   return run_command(console, what, [&] { return show(console, what); });

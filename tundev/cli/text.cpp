@@ -64,6 +64,12 @@ std::string server_line(const AgentStatus& status) {
                      status.connected ? "connected" : "not connected");
 }
 
+std::string uplink_line(const AgentStatus& status) {
+  if (status.uplink.empty()) return {};
+  return fmt::format("uplink:  {}{}\n", status.uplink,
+                     status.uplink_fixed ? " and no other (onsitedev -U auto: as configured)" : "");
+}
+
 std::string session_lines(const std::vector<RunningSession>& sessions, tunnel::UnixSeconds now) {
   std::string text;
   for (const auto& session : sessions) {
@@ -162,14 +168,15 @@ std::string format_onsites(const std::vector<ListedOnsite>& onsites) {
 
 std::string format_status(const AgentStatus& status, const std::vector<RunningSession>& sessions,
                           tunnel::UnixSeconds now) {
-  return identity_line(status) + server_line(status) + session_lines(sessions, now) +
-         fmt::format("service: tundev-agent {}\n", status.version);
+  return identity_line(status) + server_line(status) + uplink_line(status) +
+         session_lines(sessions, now) + fmt::format("service: tundev-agent {}\n", status.version);
 }
 
 std::string format_customer_view(const AgentStatus& status,
                                  const std::vector<RunningSession>& sessions,
                                  tunnel::UnixSeconds now) {
-  auto text = identity_line(status) + server_line(status) + session_lines(sessions, now);
+  auto text = identity_line(status) + server_line(status) + uplink_line(status) +
+              session_lines(sessions, now);
   if (sessions.empty()) text += "session: none; nobody is connected to your network\n";
   return text;
 }

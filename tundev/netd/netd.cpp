@@ -6,7 +6,10 @@
 #include "net/net_error.hpp"
 
 #include <fmt/format.h>
+#include <net/if.h>
+#include <net/if_arp.h>
 
+#include <algorithm>
 #include <array>
 #include <fcntl.h>
 #include <unistd.h>
@@ -283,6 +286,20 @@ void Netd::look_at_uplinks() {
   } catch (const net::NetError& error) {
     log::error("cannot route the server's addresses by the uplink", {log::reason(error.what())});
   }
+  tell_uplink();
+}
+
+void Netd::fix_uplink(const std::string& interface) {
+  std::vector<std::string> names;
+  for (const auto& link : netlink_.links())
+    if (link.hardware != ARPHRD_LOOPBACK) names.push_back(link.name);
+  if (!interface.empty() && std::ranges::find(names, interface) == names.end())
+    throw RequestError{"NotFound",
+                       fmt::format("there is no interface {}; there are: {}",
+                                   interface.substr(0, IFNAMSIZ), fmt::join(names, ", "))};
+  log::info(interface.empty() ? "the uplink is as configured" : "the uplink is fixed",
+            {log::link(interface)});
+  uplinks_.fix(interface, Clock::now());
   tell_uplink();
 }
 

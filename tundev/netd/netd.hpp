@@ -86,6 +86,9 @@ class Netd {
   /// One sentence on how it does.
   std::string status() const;
   Uplink uplink() { return uplink_reader_.read(uplinks_); }
+  /// The server is reached by this interface only; "": as configured.
+  /// @throws RequestError NotFound
+  void fix_uplink(const std::string& interface);
   /// Where the server is: routed by the uplink that is chosen.
   /// @throws RequestError InvalidArgument
   void set_servers(const std::vector<std::string>& addresses);

@@ -91,7 +91,10 @@ std::tuple<std::string, std::string, std::string, bool> NetdDbus::GetInterface()
 
 NetdDbus::Options NetdDbus::GetUplink() {
   const auto uplink = answer([&] { return netd_.uplink(); });
-  Options options{{"interface", uplink.interface}, {"dns", uplink.dns}, {"chosen", uplink.chosen}};
+  Options options{{"interface", uplink.interface},
+                  {"dns", uplink.dns},
+                  {"chosen", uplink.chosen},
+                  {"fixed", uplink.fixed}};
   const auto add = [&](const char* key, const std::string& value) {
     if (!value.empty()) options.emplace(key, value);
   };
@@ -105,6 +108,10 @@ NetdDbus::Options NetdDbus::GetUplink() {
     others.emplace_back(other.interface, other.address, other.better);
   if (!others.empty()) options.emplace("others", others);
   return options;
+}
+
+void NetdDbus::FixUplink(const std::string& interface) {
+  answer([&] { netd_.fix_uplink(interface); });
 }
 
 void NetdDbus::SetServers(const std::vector<std::string>& addresses) {

@@ -28,6 +28,7 @@ class NetdDbus final : public sdbus::AdaptorInterfaces<org::rdv::Netd1_adaptor> 
   void SetRole(const std::string& role) override;
   std::tuple<std::string, std::string, std::string, bool> GetInterface() override;
   Options GetUplink() override;
+  void FixUplink(const std::string& interface) override;
   void SetServers(const std::vector<std::string>& addresses) override;
   void ReportUplink(const std::string& interface, const bool& answers) override;
   std::tuple<sdbus::UnixFd, std::string> OpenSession(const std::uint64_t& session,

@@ -20,7 +20,8 @@ struct Uplink {
 
     bool operator==(const Other&) const = default;
   };
-  bool chosen = false;        ///< by us: [uplink] is configured
+  bool chosen = false;        ///< by us: [uplink] is configured, or one was fixed
+  bool fixed = false;         ///< only this one is used
   std::vector<Other> others;  ///< of a configured list, the best first
   std::string lan_interface;
   std::string lan_address;  ///< CIDR

@@ -30,6 +30,7 @@ bool is_meant(const std::string& entry, const std::string& name, std::string_vie
 
 UplinkKeeper::UplinkKeeper(net::Netlink& netlink, const Config::Uplink& config)
     : netlink_{netlink},
+      config_{config},
       entries_{entries_of(config)},
       is_fixed_{!config.device.empty()},
       policy_{config.return_after},
@@ -62,6 +63,15 @@ void UplinkKeeper::set_servers(std::vector<tunnel::Ipv4Address> servers, Clock::
   std::ranges::sort(servers);
   servers.erase(std::ranges::unique(servers).begin(), servers.end());
   servers_ = std::move(servers);
+  look(now);
+}
+
+void UplinkKeeper::fix(const std::string& interface, Clock::time_point now) {
+  auto config = config_;
+  if (!interface.empty()) config.device = interface;
+  entries_ = entries_of(config);
+  is_fixed_ = !config.device.empty();
+  policy_ = UplinkPolicy{config.return_after};
   look(now);
 }
 

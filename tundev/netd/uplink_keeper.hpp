@@ -60,12 +60,16 @@ class UplinkKeeper {
   /// Where the server is. @throws net::NetError as look()
   void set_servers(std::vector<tunnel::Ipv4Address> servers, Clock::time_point now);
 
+  /// From now on this interface is the only one; "": as configured. @throws net::NetError as look()
+  void fix(const std::string& interface, Clock::time_point now);
+
   /// The chosen uplink; nothing while there is none.
   std::optional<UplinkWay> active() const;
   /// The usable ones, the best first; one at most without a configured list.
   std::span<const UplinkWay> usable() const { return usable_; }
   /// Whether there is a list, or a fixed uplink: else the kernel's default route decides.
   bool is_configured() const { return !entries_.empty(); }
+  bool is_fixed() const { return is_fixed_; }
 
  private:
   std::vector<UplinkWay> read_usable();
@@ -75,6 +79,7 @@ class UplinkKeeper {
   void apply();
 
   net::Netlink& netlink_;
+  Config::Uplink config_;
   std::vector<std::string> entries_;
   bool is_fixed_;
   UplinkPolicy policy_;

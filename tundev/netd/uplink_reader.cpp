@@ -45,6 +45,7 @@ Uplink UplinkReader::read(const UplinkKeeper& keeper) {
   Uplink uplink;
   if (keeper.is_configured()) {
     uplink.chosen = true;
+    uplink.fixed = keeper.is_fixed();
     if (const auto way = keeper.active()) {
       uplink.interface = way->name;
       uplink.kind = way->kind;

@@ -73,6 +73,7 @@ class ScriptedAgent : public sdbus::AdaptorInterfaces<org::rdv::Device1_adaptor>
   // What it is; set before a command asks.
   std::string name = "rpi2000", role = "master", server = "203.0.113.10:443";
   bool connected = true;
+  std::string uplink;
   // What it does.
   std::function<std::vector<Facts>()> on_list = [] { return std::vector<Facts>{}; };
   std::function<std::uint64_t(const std::string&, const Facts&)> on_open;
@@ -99,6 +100,12 @@ class ScriptedAgent : public sdbus::AdaptorInterfaces<org::rdv::Device1_adaptor>
   void List(sdbus::Result<std::vector<Facts>>&& result) override {
     answer(result, [&] { result.returnResults(on_list()); });
   }
+  void FixUplink(sdbus::Result<>&& result, std::string interface) override {
+    answer(result, [&] {
+      uplink = std::move(interface);
+      result.returnResults();
+    });
+  }
   /// What a handler throws is the answer.
   template <class Result, class Work>
   static void answer(const Result& result, Work work) {
@@ -123,6 +130,8 @@ class ScriptedAgent : public sdbus::AdaptorInterfaces<org::rdv::Device1_adaptor>
   bool Connected() override { return connected; }
   std::string Status() override { return "connected since 2026-01-14 09:00 UTC"; }
   std::string Version() override { return "0.1.0"; }
+  std::string Uplink() override { return uplink; }
+  bool UplinkFixed() override { return !uplink.empty(); }
 };
 
 /// The bus, the agent on it and the agent's thread.

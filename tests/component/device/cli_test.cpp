@@ -310,6 +310,24 @@ BOOST_FIXTURE_TEST_CASE(the_customer_sees_and_ends_the_session, Device) {
   BOOST_TEST(stop.exit_code() == 0);
 }
 
+BOOST_FIXTURE_TEST_CASE(the_customer_fixes_the_uplink_and_gives_it_back, Device) {
+  agent->name = "rpi1100";
+  agent->role = "onsite";
+  Command fix{ONSITEDEV, {"-U", "wwan0"}};
+  BOOST_TEST(fix.line()->starts_with("the RDV server is reached by wwan0 and no other interface"));
+  BOOST_TEST(fix.exit_code() == 0);
+  BOOST_TEST(agent->uplink == "wwan0");
+  Command programs{ONSITEDEV, {"--json", "-U", "eth1"}};
+  const auto told = json::parse(*programs.line());
+  BOOST_TEST(told["uplink"] == "eth1");
+  BOOST_TEST(told["uplink_fixed"] == true);
+  Command automatic{ONSITEDEV, {"-U", "auto"}};
+  BOOST_TEST(*automatic.line() == "the RDV server is reached as device.toml says");
+  BOOST_TEST(agent->uplink.empty());
+  Command nameless{ONSITEDEV, {"-U", ""}};
+  BOOST_TEST(nameless.exit_code() == 2);
+}
+
 BOOST_FIXTURE_TEST_CASE(enrolment_takes_the_code_in_any_form_and_tells_who_we_are, Device) {
   tunnel::wire::EnrolmentCode code{
       .server = "203.0.113.10:443", .ca_fingerprint = {}, .secret = {}};

@@ -122,6 +122,36 @@ BOOST_AUTO_TEST_CASE(the_server_is_routed_by_the_uplink_that_works_and_nothing_e
   BOOST_TEST(line_changes(before, machine.host.snapshot()) == "");
 }
 
+BOOST_AUTO_TEST_CASE(a_fixed_uplink_is_the_only_one_until_it_is_given_back) {
+  TwoUplinks machine;
+  const auto before = machine.host.snapshot();
+  {
+    Daemon daemon{machine.host, machine.bus, machine.folder};
+    Client client{machine.bus};
+    client.SetServers({"203.0.113.10"});
+    BOOST_TEST(line_changes(before, machine.host.snapshot()).find("203.0.113.10") ==
+               std::string::npos);  // nothing is chosen yet
+    client.FixUplink("wwan0");
+    BOOST_TEST(machine.goes_by("wwan0"));
+    auto uplink = client.GetUplink();
+    BOOST_TEST(text(uplink, "interface") == "wwan0");
+    BOOST_TEST(uplink.at("fixed").get<bool>());
+    machine.lan.must("ip link set mobile0 down");
+    BOOST_TEST(until([&] { return machine.way().find("No route to host") != std::string::npos; }));
+    client.FixUplink("");
+    BOOST_TEST(machine.goes_by("eth0"));
+    uplink = client.GetUplink();
+    BOOST_TEST(text(uplink, "interface") == "eth0");
+    BOOST_TEST(!uplink.at("fixed").get<bool>());
+    BOOST_CHECK_EXCEPTION(client.FixUplink("wwan9"), sdbus::Error, [](const sdbus::Error& error) {
+      return error.getName() == "org.rdv.Error.NotFound" &&
+             error.getMessage() == "there is no interface wwan9; there are: eth0, wwan0";
+    });
+    machine.lan.must("ip link set mobile0 up");
+  }
+  BOOST_TEST(line_changes(before, machine.host.snapshot()) == "");
+}
+
 BOOST_AUTO_TEST_CASE(an_uplink_without_its_address_is_left_and_taken_again_when_it_answers) {
   TwoUplinks machine;
   Daemon daemon{machine.host, machine.bus, machine.folder, both};

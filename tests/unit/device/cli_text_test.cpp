@@ -130,6 +130,12 @@ BOOST_AUTO_TEST_CASE(the_customer_sees_who_is_connected_since_when_and_how_much)
   BOOST_TEST(format_customer_view(status, {interrupted}, 1768381920 + 250)
                  .find("session: rpi2000 (00000000000000ff), interrupted since 2026-01-14 09:15 "
                        "UTC: 12.3 MB received") != std::string::npos);
+  auto fixed = status;
+  fixed.uplink = "wwan0";
+  BOOST_TEST(format_customer_view(fixed, {}, 0).find("\nuplink:  wwan0\n") != std::string::npos);
+  fixed.uplink_fixed = true;
+  BOOST_TEST(format_status(fixed, {}, 0).find("\nuplink:  wwan0 and no other (") !=
+             std::string::npos);
   const auto idle = format_customer_view(status, {}, 0);
   BOOST_TEST(idle.ends_with("session: none; nobody is connected to your network\n"));
 }
