@@ -77,9 +77,10 @@ class FaultCase(LabCase):
 class Ride:
     """One fault from before it until the laptop's connections are done. The steps are in the order of the methods."""
 
-    def __init__(self, test: FaultCase, name: str, with_copy: bool = True) -> None:
+    def __init__(self, test: FaultCase, name: str, with_copy: bool = True, session: Session | None = None) -> None:
+        """In a new session, or in one that is there already."""
         self.test, self.name = test, name
-        self.session = test.watched_session()
+        self.session = session or test.watched_session()
         self.shell = test.shell()
         self.shell.echo_s()
         self.copy = test.copy() if with_copy else None

@@ -16,7 +16,7 @@ import rdv_client
 from fault_case import ALL, FaultCase, Ride, any_error
 
 from lab import people
-from lab.topology import CAMERA, RDV_PORT, ROUTER_LAN
+from lab.topology import CAMERA, DEVICE_LAN, RDV_PORT, ROUTER_LAN
 
 DEVICES = ("onsite", "master")
 RESUME_S_MAX = 2.0  # after the way is back
@@ -87,6 +87,21 @@ class ALegIsGone(FaultCase):
         ride.tell()
         self.assert_promised(noticed, 3.0)
         self.assert_promised(again, 3.0)
+
+    def test_by_another_address_on_the_customers_lan_the_session_lives_and_takes_new_connections(self) -> None:
+        """The laptop's connections cannot: the customer's hosts know it by the onsite's address, and that is gone."""
+        old, new = f"{DEVICE_LAN}/24", "192.168.1.77/24"
+        self.addCleanup(self.faults.new_address, "onsite", "eth0", new, old, ROUTER_LAN)
+        self.way(100)
+        ride = Ride(self, "new address on the customer's LAN", with_copy=False)
+        ride.strike(lambda: self.faults.new_address("onsite", "eth0", old, new, ROUTER_LAN))
+        noticed = ride.wait_noticed(20)
+        ride.again_s = ride.wait_resumed(20)
+        self.assert_reaches_camera()
+        self.assertIn("192.168.1.77", self.ssh(CAMERA, "echo $SSH_CONNECTION"))
+        ride.tell("; the laptop begins anew")
+        self.assert_promised(noticed, 3.0)
+        self.assert_promised(ride.again_s, 3.0)
 
 
 class ABlackHole(FaultCase):

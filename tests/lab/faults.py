@@ -90,9 +90,10 @@ class Faults:
         router.run("nft", "-f", "-", stdin=_NAT.format(table=TABLE, ports=NAT_PORTS))
         router.run("conntrack", "-F")
 
-    def new_address(self, device: str, link: str, old: str, new: str, gateway: str) -> None:
+    def new_address(self, device: str, link: str, old: str, new: str, gateway: str, metric: int = 0) -> None:
         """As a DHCP server that gives another address: with prefix lengths; the default route stays by the gateway."""
-        lines = f"addr del {old} dev {link}\naddr add {new} dev {link}\nroute replace default via {gateway}\n"
+        route = f"route replace default via {gateway} dev {link} metric {metric}"
+        lines = f"addr del {old} dev {link}\naddr add {new} dev {link}\n{route}\n"
         run(["ip", "-n", self.lab[device].netns, "-force", "-batch", "-"], stdin=lines)
 
     def calm(self, device: str) -> None:
