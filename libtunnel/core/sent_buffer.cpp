@@ -12,18 +12,25 @@ SentBuffer::SentBuffer(std::size_t batch_bytes_max)
       memory_{std::make_unique_for_overwrite<std::byte[]>(size_bytes_)} {}
 
 std::span<std::byte> SentBuffer::next_batch() {
-  const bool is_far_behind = tail_ >= head_ - tail_ + 2 * batch_bytes_max_;
-  if (!wrapped_ && (is_far_behind || size_bytes_ - head_ < batch_bytes_max_)) {
-    while (!empty() && tail_ < batch_bytes_max_)
+  // To forget what is in the way may end at the upper frames' end, behind which there is no room
+  // either: look again then.
+  do {
+    if (!wrapped_) start_again_if_due();
+    while (wrapped_ && tail_ - head_ < batch_bytes_max_)
       forget(frame_at(tail_));
-    if (!empty()) {
-      upper_end_ = std::exchange(head_, 0);
-      wrapped_ = true;
-    }
-  }
-  while (wrapped_ && tail_ - head_ < batch_bytes_max_)
-    forget(frame_at(tail_));
+  } while (!wrapped_ && size_bytes_ - head_ < batch_bytes_max_);
   return std::span{&memory_[head_], batch_bytes_max_};
+}
+
+/// At the start of the memory: when the end is near, or when there is plenty of room.
+void SentBuffer::start_again_if_due() {
+  const bool is_far_behind = tail_ >= head_ - tail_ + 2 * batch_bytes_max_;
+  if (!is_far_behind && size_bytes_ - head_ >= batch_bytes_max_) return;
+  while (!empty() && tail_ < batch_bytes_max_)
+    forget(frame_at(tail_));
+  if (empty()) return;
+  upper_end_ = std::exchange(head_, 0);
+  wrapped_ = true;
 }
 
 void SentBuffer::on_ack(std::uint64_t received_bytes) {
