@@ -37,7 +37,7 @@ while not select.select([sys.stdin], [], [], 0.005)[0] and time.monotonic() < en
     counts["longest_ms"] = max(counts["longest_ms"], round((time.monotonic() - begun) * 1000))
 print(json.dumps(counts))
 """
-WATCHDOG = 2.0  # s; INSTALL.md has 30 s
+WATCHDOG = 2.0  # s; the units have 30 s
 
 
 class Services(LabCase):
