@@ -23,6 +23,7 @@ class AckClock {
     received_ += bytes;
     last_ = now;
   }
+  std::uint64_t received_bytes() const { return received_; }
   bool has_news() const { return acked_ != received_; }
   /// It may ride along with what is sent now anyway.
   bool may_ride(Clock::time_point now) const { return has_news() && now - told_ >= ride_after; }

@@ -67,6 +67,10 @@ bool mark_congestion(std::span<std::byte> packet) {
   return true;
 }
 
+constexpr std::size_t blocks_of(std::size_t bytes) {
+  return (bytes + FlowQueue::block_bytes - 1) / FlowQueue::block_bytes;
+}
+
 }  // namespace
 
 FlowQueue::Index FlowQueue::take_block() {
@@ -94,7 +98,7 @@ void FlowQueue::give_back(Index first_block) {
 
 std::span<const FlowQueue::Block> FlowQueue::space() {
   const auto missing = packet_blocks_max - space_.size();
-  while (blocks_max - blocks_.size() + free_blocks_ < missing)
+  while (blocks_max + kept_blocks_ + free_blocks_ < blocks_.size() + missing)
     drop_from_fattest();
   while (space_.size() < packet_blocks_max) {
     space_.push_back(take_block());
@@ -103,18 +107,21 @@ std::span<const FlowQueue::Block> FlowQueue::space() {
   return space_view_;
 }
 
-void FlowQueue::push(std::size_t bytes, Clock::time_point now) {
-  const auto count = (bytes + block_bytes - 1) / block_bytes;
+void FlowQueue::push(std::size_t bytes, Clock::time_point now, bool is_kept) {
+  const auto count = blocks_of(bytes);
   BOOST_ASSERT(count <= space_.size());
   if (count == 0) return;
   for (std::size_t i = 0; i < count; ++i)
     next_block_[space_[i]] = i + 1 < count ? space_[i + 1] : none;
   const auto first = space_[0];
-  packet_[first] = {none, static_cast<std::uint32_t>(bytes), now};
+  packet_[first] = {none, static_cast<std::uint32_t>(bytes), now, is_kept};
   auto& flow = flow_of(start_of(first).first(std::min(bytes, block_bytes)));
   (flow.head == none ? flow.head : packet_[flow.tail].next) = first;
   flow.tail = first;
-  flow.blocks += static_cast<std::uint32_t>(count);
+  if (is_kept)
+    kept_blocks_ += count;
+  else
+    flow.blocks += static_cast<std::uint32_t>(count);
   flow.bytes += bytes;
   bytes_ += bytes;
   ++packets_;
@@ -144,18 +151,38 @@ FlowQueue::Index FlowQueue::unlink_head(Flow& flow) {
   const auto& packet = packet_[first];
   flow.head = packet.next;
   if (flow.head == none) flow.tail = none;
-  flow.blocks -= static_cast<std::uint32_t>((packet.bytes + block_bytes - 1) / block_bytes);
+  count_out(flow, packet);
+  return first;
+}
+
+FlowQueue::Index FlowQueue::unlink_first_droppable(Flow& flow) {
+  if (!packet_[flow.head].is_kept) return unlink_head(flow);
+  auto before = flow.head;
+  while (packet_[packet_[before].next].is_kept)
+    before = packet_[before].next;
+  const auto found = packet_[before].next;
+  packet_[before].next = packet_[found].next;
+  if (flow.tail == found) flow.tail = before;
+  count_out(flow, packet_[found]);
+  return found;
+}
+
+void FlowQueue::count_out(Flow& flow, const Packet& packet) {
+  const auto count = blocks_of(packet.bytes);
+  if (packet.is_kept)
+    kept_blocks_ -= count;
+  else
+    flow.blocks -= static_cast<std::uint32_t>(count);
   flow.bytes -= packet.bytes;
   bytes_ -= packet.bytes;
   --packets_;
-  return first;
 }
 
 void FlowQueue::drop_from_fattest() {
   auto& fattest = *std::max_element(
       flow_.begin(), flow_.end(), [](const Flow& a, const Flow& b) { return a.blocks < b.blocks; });
-  BOOST_ASSERT(fattest.head != none);
-  give_back(unlink_head(fattest));
+  BOOST_ASSERT(fattest.blocks > 0);
+  give_back(unlink_first_droppable(fattest));
   ++dropped_;
 }
 
@@ -186,8 +213,8 @@ std::size_t FlowQueue::pop(std::span<std::byte> out, Clock::time_point now) {
     auto* flow = next_flow();
     if (flow == nullptr) return 0;
     const auto first = unlink_head(*flow);
-    const auto [next, bytes, since] = packet_[first];
-    const bool congested = flow->codel.must_drop(now - since, flow->bytes, codel_, now);
+    const auto [next, bytes, since, is_kept] = packet_[first];
+    const bool congested = !is_kept && flow->codel.must_drop(now - since, flow->bytes, codel_, now);
     if (congested &&
         !mark_congestion(start_of(first).first(std::min<std::size_t>(bytes, block_bytes)))) {
       give_back(first);

@@ -43,7 +43,11 @@ class FlowQueue {
   std::span<const Block> space();
   /// The next packet (virtio_net_hdr and IPv4 packet) has been written to space(). One of 0 bytes
   /// is none.
-  void push(std::size_t bytes, Clock::time_point now);
+  void push(std::size_t bytes, Clock::time_point now) { push(bytes, now, false); }
+  /// The same for a packet that has waited elsewhere. It is dropped neither for its time here nor
+  /// for memory, and its blocks count beside `blocks_max`: whoever puts such packets bounds them,
+  /// and puts them before any other.
+  void push_kept(std::size_t bytes) { push(bytes, {}, true); }
 
   /// Moves the next packet to `out`.
   ///
@@ -69,11 +73,12 @@ class FlowQueue {
     Index next = none;  ///< of its flow
     std::uint32_t bytes = 0;
     Clock::time_point since;
+    bool is_kept = false;
   };
   struct Flow : boost::intrusive::list_base_hook<> {
     std::uint32_t hash = 0;  ///< whose it is, or was last
     Index head = none, tail = none;
-    std::uint32_t blocks = 0;
+    std::uint32_t blocks = 0;  ///< but those of kept packets
     std::size_t bytes = 0;
     std::int32_t deficit = 0;
     Codel codel;
@@ -86,6 +91,10 @@ class FlowQueue {
   Flow* next_flow();
   /// Takes the oldest packet out of its flow; its blocks stay taken.
   Index unlink_head(Flow& flow);
+  /// The oldest that is not kept; there is one.
+  Index unlink_first_droppable(Flow& flow);
+  void push(std::size_t bytes, Clock::time_point now, bool is_kept);
+  void count_out(Flow& flow, const Packet& packet);
   void drop_from_fattest();
   std::span<std::byte> start_of(Index block) { return blocks_[block]->bytes; }
 
@@ -104,7 +113,7 @@ class FlowQueue {
   std::array<Flow, flows> flow_;
   Turns new_flows_, old_flows_;
   Codel::Settings codel_;
-  std::size_t packets_ = 0, bytes_ = 0;
+  std::size_t packets_ = 0, bytes_ = 0, kept_blocks_ = 0;
   std::uint64_t dropped_ = 0, marked_ = 0;
 };
 

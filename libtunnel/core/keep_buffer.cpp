@@ -39,6 +39,10 @@ std::size_t headers_bytes(const wire::PacketView& packet) {
   return tcp_bytes < tcp_header_bytes_min || both > packet.ip.size() ? 0 : both;
 }
 
+constexpr std::size_t in_blocks(std::size_t bytes) {
+  return (bytes + KeepBuffer::block_bytes - 1) / KeepBuffer::block_bytes * KeepBuffer::block_bytes;
+}
+
 /// Makes a super-packet its own first segment: lengths, flags, and the checksums that depend on
 /// them.
 ///
@@ -67,12 +71,12 @@ void become_first_segment(std::span<std::byte> payload, std::size_t ip_header_by
 
 }  // namespace
 
-void KeepBuffer::put(ByteView payload) {
+void KeepBuffer::put(ByteView payload, Sent sent) {
   const auto segment = segment_of(payload);
   if (!segment) return;
   auto& flow = flow_of(segment->flow);
   flow.age = ++puts_;
-  if (!append(payload, *segment, flow)) replace(payload, *segment, flow);
+  if (!append(payload, *segment, flow, sent)) replace(payload, *segment, flow);
 }
 
 std::optional<KeepBuffer::Segment> KeepBuffer::segment_of(ByteView payload) {
@@ -92,18 +96,19 @@ std::optional<KeepBuffer::Segment> KeepBuffer::segment_of(ByteView payload) {
   return segment;
 }
 
-/// @return false: it says nothing that was not said before, or does not fit
-bool KeepBuffer::append(ByteView payload, const Segment& segment, Flow& flow) {
+/// @return false: it says nothing, says it again, or does not fit
+bool KeepBuffer::append(ByteView payload, const Segment& segment, Flow& flow, Sent sent) {
   // Sequence numbers wrap: RFC 9293, 3.4.
   const auto beyond = static_cast<std::int32_t>(segment.end - flow.said_until);
-  const auto charged_bytes = (payload.size() + block_bytes - 1) / block_bytes * block_bytes;
-  if (!segment.is_news || (flow.has_said && beyond <= 0) ||
+  const bool is_new = !flow.has_said || beyond > 0;
+  const auto charged_bytes = in_blocks(payload.size());
+  if (!segment.is_news || (!is_new && sent.epoch == 0) ||
       backlog_charged_bytes_ + charged_bytes > backlog_bytes_max)
     return false;
+  if (is_new) flow.said_until = segment.end;
   flow.has_said = true;
-  flow.said_until = segment.end;
   backlog_charged_bytes_ += charged_bytes;
-  backlog_.emplace_back(payload.begin(), payload.end());
+  backlog_.push_back({Bytes{payload.begin(), payload.end()}, sent});
   return true;
 }
 
@@ -134,14 +139,26 @@ KeepBuffer::Flow& KeepBuffer::flow_of(const Name& name) {
   return place;
 }
 
+void KeepBuffer::forget_received(Sent until) {
+  if (until.epoch == 0) return;
+  std::erase_if(backlog_, [&](const Waiting& waiting) {
+    if (waiting.sent.epoch != until.epoch || waiting.sent.end > until.end) return false;
+    backlog_charged_bytes_ -= in_blocks(waiting.packet.size());
+    return true;
+  });
+}
+
 std::vector<Bytes> KeepBuffer::take() {
-  auto packets = std::exchange(backlog_, {});
+  std::vector<Bytes> packets;
   const auto used = std::span{flows_}.first(count_);
   std::ranges::sort(used, {}, &Flow::age);
   for (const auto& flow : used)
     if (flow.bytes > 0)
       packets.emplace_back(flow.packet.begin(),
                            flow.packet.begin() + static_cast<std::ptrdiff_t>(flow.bytes));
+  for (auto& waiting : backlog_)
+    packets.push_back(std::move(waiting.packet));
+  backlog_.clear();
   count_ = 0;
   backlog_charged_bytes_ = 0;
   return packets;
@@ -156,8 +173,8 @@ std::size_t KeepBuffer::packets() const {
 
 std::size_t KeepBuffer::bytes() const {
   std::size_t bytes = 0;
-  for (const auto& packet : backlog_)
-    bytes += packet.size();
+  for (const auto& waiting : backlog_)
+    bytes += waiting.packet.size();
   for (const auto& flow : std::span{flows_}.first(count_))
     bytes += flow.bytes;
   return bytes;

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -14,14 +15,14 @@ namespace tunnel::core {
 /// as long as the way was gone (measured: the first byte after 0.01 s instead of 14 s, after 40 s).
 /// Pure.
 ///
-/// - The backlog: whatever a flow had not said before, in order. It begins with what the old leg
-/// did
-///   not bring to the other end, so for the hosts nothing was lost, it was only late. The newest
-///   packet alone is not enough: of several small requests that were lost together it is the last,
-///   and TCP takes its acknowledgement for that of a repetition and waits (measured: 1 s more).
-/// - Beyond that the newest packet of each flow: what TCP says again and again while nothing comes
-///   back, the oldest unacknowledged segment or the last acknowledgement. A super-packet is cut to
-///   its first segment: it is the one that the receiver waits for.
+/// - The newest packet of each flow that says again what it had said before, or acknowledges. While
+///   nothing comes back TCP repeats the oldest segment that is missing, so it goes first. A
+///   super-packet is cut to its first segment: it is the one that the receiver waits for.
+/// - The backlog, in order: what went over the old leg and was not acknowledged, then what a flow
+///   says for the first time. How much has arrived the other end says with the new leg. So for the
+///   hosts nothing was lost and nothing comes twice: it was only late. The newest packet alone is
+///   not enough: of several small requests that were lost together it is the last, and TCP takes
+///   its acknowledgement for that of a repetition and waits (measured: 1 s more).
 /// - TCP only: what UDP and ICMP carry is stale by then, or asked again by who sent it.
 /// - A flow more than `packets_max` takes the place of the one that was silent for longest.
 class KeepBuffer {
@@ -33,11 +34,24 @@ class KeepBuffer {
   /// A packet counts as whole blocks, as where it is put next (FlowQueue). What no longer fits is
   /// dropped, not what is older: the hosts miss the oldest first.
   static constexpr std::size_t block_bytes = 2048;
-  static constexpr std::size_t backlog_bytes_max = 1U << 20U;
+  static constexpr std::size_t backlog_bytes_max = 3U << 20U;
 
-  /// @param packet  as read from the TUN: virtio_net_hdr and IPv4 packet; anything else is ignored
-  void put(ByteView packet);
-  /// What is kept: the backlog, then the newest, each with the oldest first; afterwards nothing is.
+  /// Where a packet stood on a leg: `end` counts the bytes of `packet` frames up to its own end.
+  struct Sent {
+    std::uint32_t epoch = 0;  ///< 0: on none
+    std::uint64_t end = 0;
+  };
+  static constexpr auto not_sent = std::numeric_limits<std::uint64_t>::max();
+
+  /// From the TUN, while there is no leg.
+  /// @param packet  virtio_net_hdr and IPv4 packet; anything else is ignored
+  void put(ByteView packet) { put(packet, Sent{}); }
+  /// From the leg that was; it may repeat an earlier one. `end` is not_sent when it waited there.
+  void put(ByteView packet, Sent sent);
+  /// The other end has had so much of what went over that leg.
+  void forget_received(Sent until);
+  /// What is kept: the newest of each flow, then the backlog, each with the oldest first.
+  /// Afterwards nothing is.
   std::vector<Bytes> take();
 
   std::size_t packets() const;
@@ -63,12 +77,17 @@ class KeepBuffer {
     std::array<std::byte, packet_bytes_max> packet;
   };
 
+  struct Waiting {
+    Bytes packet;
+    Sent sent;
+  };
+
   static std::optional<Segment> segment_of(ByteView payload);
-  bool append(ByteView payload, const Segment& segment, Flow& flow);
+  bool append(ByteView payload, const Segment& segment, Flow& flow, Sent sent);
   static void replace(ByteView payload, const Segment& segment, Flow& flow);
   Flow& flow_of(const Name& name);
 
-  std::vector<Bytes> backlog_;
+  std::vector<Waiting> backlog_;
   std::size_t backlog_charged_bytes_ = 0;  ///< in whole blocks
   std::vector<Flow> flows_;  ///< the first `count_`; grows to packets_max and keeps its memory
   std::size_t count_ = 0;

@@ -33,11 +33,13 @@ class SentBuffer {
   /// So many bytes of `packet` frames, headers included, have arrived in all (wire::Ack).
   void on_ack(std::uint64_t received_bytes);
 
-  /// Calls visit(payload) for each `packet` frame that is not acknowledged, oldest first.
+  /// Calls visit(payload, end) for each `packet` frame that is not acknowledged, oldest first;
+  /// `end` is what on_ack() would get if it were the last that arrived.
   template <typename Visit>
   void for_each_unacknowledged(Visit visit) const {
-    visit_range(tail_, wrapped_ ? upper_end_ : head_, visit);
-    if (wrapped_) visit_range(0, head_, visit);
+    auto end = forgotten_bytes_;
+    visit_range(tail_, wrapped_ ? upper_end_ : head_, end, visit);
+    if (wrapped_) visit_range(0, head_, end, visit);
   }
 
  private:
@@ -47,12 +49,12 @@ class SentBuffer {
   };
 
   template <typename Visit>
-  void visit_range(std::size_t at, std::size_t end, Visit& visit) const {
-    while (at < end) {
+  void visit_range(std::size_t at, std::size_t until, std::uint64_t& end, Visit& visit) const {
+    for (; at < until; at += frame_at(at).bytes) {
       const auto frame = frame_at(at);
-      if (frame.is_packet)
-        visit(ByteView{&memory_[at + wire::header_bytes], frame.bytes - wire::header_bytes});
-      at += frame.bytes;
+      if (!frame.is_packet) continue;
+      end += frame.bytes;
+      visit(ByteView{&memory_[at + wire::header_bytes], frame.bytes - wire::header_bytes}, end);
     }
   }
   bool empty() const { return !wrapped_ && tail_ == head_; }

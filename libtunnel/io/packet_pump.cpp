@@ -40,7 +40,7 @@ PacketPump::PacketPump(DataLeg& leg, int tun, Options options, OnRunning on_runn
       sender_{ssl_, tun, counters_, options_.sender},
       rx_(rx_buffer_bytes) {
   for (const auto& packet : std::exchange(options_.kept, {}))
-    sender_.put_back(packet, started_);
+    sender_.put_back(packet);
 }
 
 PacketPump::~PacketPump() {
@@ -76,8 +76,8 @@ void PacketPump::abort(CloseCode code, std::string text) {
   if (tun_.is_open()) tun_.release();
 }
 
-void PacketPump::leave_to(core::KeepBuffer& keep) {
-  sender_.leave_to(keep, Clock::now());
+void PacketPump::leave_to(core::KeepBuffer& keep, std::uint32_t epoch) {
+  sender_.leave_to(keep, epoch, Clock::now());
 }
 
 void PacketPump::end(CloseCode code, std::string text) {

@@ -59,7 +59,10 @@ class PacketPump {
   /// touched when this returns.
   void abort(wire::CloseCode code, std::string text);
   /// After run(): hands over what was still to be sent, or may not have arrived, oldest first.
-  void leave_to(core::KeepBuffer& keep);
+  /// @param epoch  of this leg
+  void leave_to(core::KeepBuffer& keep, std::uint32_t epoch);
+  /// Of `packet` frames, headers included, that came: for the next leg's Confirm.
+  std::uint64_t received_bytes() const { return acks_.received_bytes() + rx_packet_bytes_; }
 
   const PumpCounters& counters() const { return counters_; }
 

@@ -33,15 +33,6 @@ constexpr std::size_t outbox_bytes_max = 4096;
 /// for an acknowledgement.
 constexpr std::size_t overdraft_bytes = 2048;
 constexpr unsigned ipv4_version = 4;
-/// A new leg's TCP begins slowly: that its first packets wait so long says nothing about the way
-/// (100 ms: 10 segments, doubled every round trip, are 1 MB in 0.6 s).
-constexpr auto slow_start = 1s;
-static_assert(core::KeepBuffer::block_bytes == core::FlowQueue::block_bytes &&
-                  core::KeepBuffer::backlog_bytes_max / core::FlowQueue::block_bytes +
-                          core::KeepBuffer::packets_max + core::FlowQueue::packet_blocks_max <=
-                      core::FlowQueue::blocks_max,
-              "what was kept for the next leg fits into its queue");
-
 /// A super-packet of 64 KiB holds up a slow line for long: 6.5 ms at the upper bound. Below the
 /// lower one the kernel hands us single packets. Bytes per second.
 constexpr double super_packets_from = 80e6 / 8;
@@ -105,7 +96,7 @@ void PacketSender::fit_offloads(Clock::time_point now) {
   set_tun_offloads(tun_, wanted ? options_.peer_offloads : options_.peer_offloads & TUN_F_CSUM);
 }
 
-void PacketSender::put_back(ByteView packet, Clock::time_point now) {
+void PacketSender::put_back(ByteView packet) {
   auto rest = packet;
   for (const auto block : queue_.space()) {
     const auto piece = rest.first(std::min(rest.size(), block.size()));
@@ -113,15 +104,17 @@ void PacketSender::put_back(ByteView packet, Clock::time_point now) {
     rest = rest.subspan(piece.size());
     if (rest.empty()) break;
   }
-  queue_.push(packet.size() - rest.size(), now + slow_start);
+  queue_.push_kept(packet.size() - rest.size());
 }
 
-void PacketSender::leave_to(core::KeepBuffer& keep, Clock::time_point now) {
-  sent_.for_each_unacknowledged([&](ByteView packet) { keep.put(packet); });
+void PacketSender::leave_to(core::KeepBuffer& keep, std::uint32_t epoch, Clock::time_point now) {
+  sent_.for_each_unacknowledged([&](ByteView packet, std::uint64_t end) {
+    keep.put(packet, {epoch, end});
+  });
   queue_.set_codel({.target = Clock::duration::max()});  // they waited for a way that is no more
   Bytes packet(wire::packet_payload_bytes_max);
   while (const auto bytes = queue_.pop(packet, now))
-    keep.put(ByteView{packet}.first(bytes));
+    keep.put(ByteView{packet}.first(bytes), {epoch, core::KeepBuffer::not_sent});
 }
 
 PacketSender::Turn PacketSender::run(Clock::time_point now) {

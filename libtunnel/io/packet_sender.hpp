@@ -53,10 +53,11 @@ class PacketSender {
   /// A frame of our own; it goes before all packets. Dropped when too many wait.
   void queue(wire::FrameType type, ByteView payload);
   /// A packet that was kept for this leg; it goes before those in the TUN.
-  void put_back(ByteView packet, Clock::time_point now);
+  void put_back(ByteView packet);
   /// Hands over the packets that are not acknowledged and those that wait, oldest first. Nothing
   /// can be sent afterwards.
-  void leave_to(core::KeepBuffer& keep, Clock::time_point now);
+  /// @param epoch  of the leg they went over
+  void leave_to(core::KeepBuffer& keep, std::uint32_t epoch, Clock::time_point now);
   /// This frame is the last one.
   void finish(ByteView frame);
   /// @return false: the other end acknowledges what it cannot have got

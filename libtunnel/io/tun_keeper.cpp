@@ -11,8 +11,10 @@ namespace {
 constexpr int packets_per_turn = 64;
 }  // namespace
 
-TunKeeper::TunKeeper(asio::any_io_executor executor, int tun)
-    : tun_{std::move(executor), borrow_tun(tun)}, packet_(wire::packet_payload_bytes_max) {}
+TunKeeper::TunKeeper(asio::any_io_executor executor, int tun, core::KeepBuffer keep)
+    : tun_{std::move(executor), borrow_tun(tun)},
+      keep_{std::move(keep)},
+      packet_(wire::packet_payload_bytes_max) {}
 
 TunKeeper::~TunKeeper() {
   stop();

@@ -11,7 +11,8 @@ namespace tunnel::io {
 class TunKeeper {
  public:
   /// @param tun  as PacketPump has it; borrowed until stop() or the destructor
-  TunKeeper(asio::any_io_executor executor, int tun);
+  /// @param keep  what is kept already
+  TunKeeper(asio::any_io_executor executor, int tun, core::KeepBuffer keep = {});
   TunKeeper(const TunKeeper&) = delete;
   TunKeeper& operator=(const TunKeeper&) = delete;
   ~TunKeeper();

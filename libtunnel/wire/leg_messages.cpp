@@ -28,8 +28,15 @@ Result<Confirm> decode_confirm(ByteView payload) {
   const auto role = take_role(in.role());
   if (!grant_hash || !mac || !role) return Errc::bad_value;
   if (in.mtu() < 576 || in.mtu() > packet_bytes_max) return Errc::bad_value;
-  return Confirm{*grant_hash,           *role,         in.mtu(), in.alive_after_ms(),
-                 in.give_up_after_ms(), in.offloads(), *mac};
+  return Confirm{.grant_hash = *grant_hash,
+                 .role = *role,
+                 .mtu_bytes = in.mtu(),
+                 .alive_after_ms = in.alive_after_ms(),
+                 .give_up_after_ms = in.give_up_after_ms(),
+                 .offloads = in.offloads(),
+                 .mac = *mac,
+                 .previous_epoch = in.previous_epoch(),
+                 .previous_received_bytes = in.previous_received()};
 }
 
 Bytes encode(const Confirm& confirm) {
@@ -41,6 +48,8 @@ Bytes encode(const Confirm& confirm) {
   out.set_give_up_after_ms(confirm.give_up_after_ms);
   out.set_offloads(confirm.offloads);
   put(*out.mutable_mac(), confirm.mac);
+  out.set_previous_epoch(confirm.previous_epoch);
+  out.set_previous_received(confirm.previous_received_bytes);
   return frame_of(FrameType::confirm, out);
 }
 

@@ -228,6 +228,9 @@ struct Confirm {
   std::uint32_t give_up_after_ms = 0;
   std::uint32_t offloads = 0;  ///< TUN_F_* bits the sender's TUN takes (linux/if_tun.h)
   Hash mac{};                  ///< HMAC-SHA-256 with an exporter key over the fields before it
+  /// Resumed: the last leg on which packets came, and how far (as wire::Ack). 0: none.
+  std::uint32_t previous_epoch = 0;
+  std::uint64_t previous_received_bytes = 0;
 };
 Result<Confirm> decode_confirm(ByteView payload);
 Bytes encode(const Confirm& confirm);                ///< a whole frame

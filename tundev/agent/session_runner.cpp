@@ -108,10 +108,12 @@ bool SessionRunner::is_leg_up() const {
 }
 
 void SessionRunner::drop_leg() {
+  const auto epoch = plan_.start.grant.epoch;
   if (pump_) counters_ = counters();
+  if (pump_ && pump_->received_bytes() > 0) heard_ = {epoch, pump_->received_bytes()};
   if (pump_ && tun_) {
     keeper_.emplace(executor_, tun_->fd.get());
-    pump_->leave_to(keeper_->keep());
+    pump_->leave_to(keeper_->keep(), epoch);
   }
   pump_.reset();
   if (leg_) leg_->close();
@@ -188,10 +190,8 @@ Task<> SessionRunner::pump() {
 Task<> SessionRunner::bridge() {
   using namespace asio::experimental::awaitable_operators;
   if (!tun_) co_return give_up({CloseCode::network, "before the session began"});
-  auto kept = keeper_ ? keeper_->take() : std::vector<tunnel::Bytes>{};
-  keeper_.emplace(executor_, tun_->fd.get());  // the one before may have stopped
-  for (const auto& packet : kept)
-    keeper_->keep().put(packet);
+  auto kept = keeper_ ? std::move(keeper_->keep()) : core::KeepBuffer{};
+  keeper_.emplace(executor_, tun_->fd.get(), std::move(kept));  // the one before may have stopped
   co_await (keep_tun() && find_leg());
   if (end_) keeper_.reset();
 }
@@ -302,12 +302,16 @@ io::DataLeg::Plan SessionRunner::leg_plan() const {
                       .role = role_,
                       .alive_after_ms = to_ms(wire::alive_after),
                       .give_up_after_ms = to_ms(wire::alive_give_up_after),
-                      .offloads = io::tun_offloads_taken()},
+                      .offloads = io::tun_offloads_taken(),
+                      .previous_epoch = heard_.epoch,
+                      .previous_received_bytes = heard_.end},
           .peer_role = role_ == wire::Role::master ? wire::Role::onsite : wire::Role::master};
 }
 
 io::PacketPump::Options SessionRunner::pump_options() {
   const auto& grant = plan_.start.grant;
+  const auto& peer = leg_->peer();
+  if (keeper_) keeper_->keep().forget_received({peer.previous_epoch, peer.previous_received_bytes});
   auto kept = keeper_ ? keeper_->take() : std::vector<tunnel::Bytes>{};
   keeper_.reset();
   return {.session = grant.session,

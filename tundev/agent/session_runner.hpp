@@ -128,6 +128,7 @@ class SessionRunner {
   std::optional<crypto::TlsContext> outer_, inner_;
   std::optional<tunnel::io::DataLeg> leg_;
   std::optional<tunnel::io::TunKeeper> keeper_;
+  tunnel::core::KeepBuffer::Sent heard_;  ///< how much came, on the last leg on which anything did
   std::optional<tunnel::io::PacketPump> pump_;
   tunnel::io::PumpCounters counters_;  ///< of the legs that are gone
 };

@@ -137,7 +137,7 @@ BOOST_AUTO_TEST_CASE(what_may_not_have_arrived_is_left_to_the_next_leg) {
   session.run_until([] { return false; }, 50ms);
   session.cut();
   tunnel::core::KeepBuffer keep;
-  master.pump().leave_to(keep);
+  master.pump().leave_to(keep, 1);
   const auto kept = keep.take();
   BOOST_REQUIRE(kept.size() == 98);
   for (std::uint32_t i = 0; i < 98; ++i)
@@ -152,7 +152,7 @@ BOOST_AUTO_TEST_CASE(what_was_acknowledged_is_not_left_to_the_next_leg) {
   BOOST_REQUIRE(session.run_until(
       [&] {
         keep.take();
-        session.master.pump().leave_to(keep);
+        session.master.pump().leave_to(keep, 1);
         return keep.packets() == 0;
       },
       5s));

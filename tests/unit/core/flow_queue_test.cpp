@@ -49,7 +49,7 @@ Bytes make_packet(std::uint16_t port, std::uint32_t number, std::size_t bytes = 
   return packet;
 }
 
-void push(FlowQueue& queue, ByteView packet, Time now) {
+void fill_space(FlowQueue& queue, ByteView packet) {
   std::size_t done = 0;
   for (const auto block : queue.space()) {
     if (done == packet.size()) break;
@@ -57,6 +57,10 @@ void push(FlowQueue& queue, ByteView packet, Time now) {
     std::copy_n(packet.begin() + static_cast<std::ptrdiff_t>(done), piece, block.begin());
     done += piece;
   }
+}
+
+void push(FlowQueue& queue, ByteView packet, Time now) {
+  fill_space(queue, packet);
   queue.push(packet.size(), now);
 }
 
@@ -150,6 +154,31 @@ BOOST_AUTO_TEST_CASE(the_fattest_loses_when_memory_ends) {
   while (const auto packet = pop(queue, t0))
     last = number_of(*packet);
   BOOST_TEST(last == 1999U);  // its oldest went, not its newest
+}
+
+BOOST_AUTO_TEST_CASE(what_was_kept_for_this_queue_is_not_dropped) {
+  FlowQueue queue{1};
+  constexpr std::uint32_t kept = 1500;  // more than fits of others
+  for (std::uint32_t i = 0; i < kept; ++i) {
+    const auto packet = make_packet(1, i);
+    fill_space(queue, packet);
+    queue.push_kept(packet.size());
+  }
+  for (std::uint32_t i = 0; i < 2000; ++i)
+    push(queue, make_packet(1, kept + i), t0);
+  BOOST_TEST(queue.dropped() > 1000U);
+  BOOST_TEST(queue.packets() <= kept + FlowQueue::blocks_max);
+  std::vector<std::uint32_t> numbers;
+  auto now = t0;
+  for (; const auto packet = pop(queue, now); now += 1ms)
+    numbers.push_back(number_of(*packet));
+  BOOST_REQUIRE(numbers.size() > kept);
+  BOOST_TEST(std::ranges::is_sorted(numbers));
+  BOOST_TEST(numbers[kept - 1] == kept - 1);
+  BOOST_TEST(numbers.back() == kept + 1999);
+  for (std::uint32_t i = 0; i < 2000; ++i)  // and the memory is that of before
+    push(queue, make_packet(1, i), now);
+  BOOST_TEST(queue.packets() <= FlowQueue::blocks_max);
 }
 
 BOOST_AUTO_TEST_CASE(a_queue_that_stands_loses_packets_and_less_than_it_carries) {

@@ -50,8 +50,12 @@ struct Sender {
   }
   std::deque<Bytes> kept() const {
     std::deque<Bytes> found;
-    sent.for_each_unacknowledged(
-        [&](ByteView payload) { found.emplace_back(payload.begin(), payload.end()); });
+    std::uint64_t last_end = 0;
+    sent.for_each_unacknowledged([&](ByteView payload, std::uint64_t end) {
+      found.emplace_back(payload.begin(), payload.end());
+      last_end = end;
+    });
+    if (!found.empty()) BOOST_REQUIRE(last_end == sent_bytes);
     return found;
   }
 };
