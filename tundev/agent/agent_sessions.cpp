@@ -237,7 +237,10 @@ void Agent::on(core::SessionOver& action) {
   const auto code = action.end.close;
   const auto detail = action.end.detail;
   if (!mine->end) mine->end = std::move(action.end);
-  if (to_start_ && to_start_->id == action.id) to_start_.reset();
+  if (to_start_ && to_start_->id == action.id) {
+    to_start_.reset();
+    kept_.reset();  // netd undoes it soon
+  }
   if (runner_ && runner_->id() == action.id) {
     cause_wakeup_.notify();
     return runner_->stop(code, detail);

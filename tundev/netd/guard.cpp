@@ -14,20 +14,27 @@ namespace net = tunnel::net;
 namespace {
 
 template <class T>
-void add(Guard& guard, std::vector<T>& list, const T& item) {
-  list.push_back(item);
+void remove(std::vector<T>& list, const std::vector<T>& items) {
+  // One of each: a tunnel that is taken over is there twice for a moment.
+  for (const auto& item : items)
+    list.erase(std::find(list.begin(), list.end(), item));
+}
+
+/// All at once: the table that stands, perhaps an earlier netd's, may hold them already.
+template <class T>
+void guard_these(Guard& guard, std::vector<T>& list, const std::vector<T>& items) {
+  list.insert(list.end(), items.begin(), items.end());
   try {
     guard.apply();
   } catch (const net::NetError&) {
-    list.pop_back();
+    remove(list, items);
     throw;
   }
 }
 
 template <class T>
-void remove(Guard& guard, std::vector<T>& list, const T& item) {
-  // One of them: a tunnel that is taken over has a second one for a moment.
-  list.erase(std::find(list.begin(), list.end(), item));
+void let_go(Guard& guard, std::vector<T>& list, const std::vector<T>& items) {
+  remove(list, items);
   try {
     guard.apply();
   } catch (const net::NetError& error) {
@@ -43,20 +50,20 @@ void Guard::apply() const {
 }
 
 GuardedPort::GuardedPort(Guard& guard, std::string port) : guard_{guard}, port_{std::move(port)} {
-  add(guard_, guard_.ports, port_);
+  guard_these(guard_, guard_.ports, {port_});
 }
 
 GuardedPort::~GuardedPort() {
-  remove(guard_, guard_.ports, port_);
+  let_go(guard_, guard_.ports, {port_});
 }
 
-GuardedNat::GuardedNat(Guard& guard, const tunnel::Ipv4Prefix& sources)
-    : guard_{guard}, sources_{sources} {
-  add(guard_, guard_.translated, sources_);
+GuardedNat::GuardedNat(Guard& guard, std::vector<tunnel::Ipv4Prefix> sources)
+    : guard_{guard}, sources_{std::move(sources)} {
+  guard_these(guard_, guard_.translated, sources_);
 }
 
 GuardedNat::~GuardedNat() {
-  remove(guard_, guard_.translated, sources_);
+  let_go(guard_, guard_.translated, sources_);
 }
 
 }  // namespace device

@@ -33,13 +33,13 @@ class GuardedPort {
 class GuardedNat {
  public:
   /// @throws net::NetError; then the guard is as before
-  GuardedNat(Guard& guard, const tunnel::Ipv4Prefix& sources);
+  GuardedNat(Guard& guard, std::vector<tunnel::Ipv4Prefix> sources);
   ~GuardedNat();
   GuardedNat(GuardedNat&&) = delete;
 
  private:
   Guard& guard_;
-  tunnel::Ipv4Prefix sources_;
+  std::vector<tunnel::Ipv4Prefix> sources_;
 };
 
 }  // namespace device

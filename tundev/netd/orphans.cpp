@@ -4,19 +4,23 @@
 #include "net/leftovers.hpp"
 #include "net/net_error.hpp"
 
+#include <utility>
+
 namespace device {
 
 namespace log = tunnel::log;
 
 Orphans::Orphans(net::Netlink& netlink, Guard& guard, const tunnel::Ipv4Prefix& laptop)
     : netlink_{netlink}, links_{net::list_tunnels(netlink)} {
-  // Nobody has told us our role yet: what a master translates and what an onsite does.
-  if (!links_.empty()) guarded_.push_back(std::make_unique<GuardedNat>(guard, laptop.network()));
+  if (links_.empty()) return;
+  // Nobody has told us our role yet: what a master translates, and what an onsite does.
+  std::vector<tunnel::Ipv4Prefix> translated{laptop.network()};
   for (const auto& link : links_) {
     log::info("a tunnel of an earlier run waits for its session", {log::link(link.name)});
     for (const auto& found : netlink.addresses(link.index))
-      guarded_.push_back(std::make_unique<GuardedNat>(guard, found.address.network()));
+      translated.push_back(found.address.network());
   }
+  guarded_.emplace(guard, std::move(translated));
 }
 
 Orphans::~Orphans() {

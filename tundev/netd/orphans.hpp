@@ -2,7 +2,7 @@
 #include "net/netlink.hpp"
 #include "netd/guard.hpp"
 
-#include <memory>
+#include <optional>
 #include <vector>
 
 namespace device {
@@ -29,7 +29,7 @@ class Orphans {
  private:
   net::Netlink& netlink_;
   std::vector<net::LinkInfo> links_;
-  std::vector<std::unique_ptr<GuardedNat>> guarded_;
+  std::optional<GuardedNat> guarded_;
 };
 
 }  // namespace device

@@ -46,7 +46,7 @@ TunnelLink::TunnelLink(net::Netlink& netlink, const tunnel::Ipv4Prefix& ours, bo
 MasterNetwork::MasterNetwork(net::Netlink& netlink, Guard& guard, const SessionSetup& setup,
                              const std::string& port, const tunnel::Ipv4Prefix& laptop,
                              ExtremityNetwork& extremity, tunnel::UniqueFd lent)
-    : guarded{guard, laptop.network()},
+    : guarded{guard, {laptop.network()}},
       tunnel{netlink, setup.master_end(), true, std::move(lent)},
       filter{{.name = session_table, .body = master_filter(port, laptop, tunnel.tun.name())}},
       connections{laptop.network()},
@@ -64,7 +64,7 @@ OnsiteNetwork::OnsiteNetwork(net::Netlink& netlink, Guard& guard, const SessionS
       own{addresses},
       journal{sysctls},
       lan_index{netlink.index_of(lan, "forward to " + lan)},
-      guarded{guard, setup.tunnel},
+      guarded{guard, {setup.tunnel}},
       tunnel{netlink, setup.onsite_end(), false, std::move(lent)},
       lan_guard{forwards(lan) ? std::nullopt
                               : std::optional<GuardedPort>{std::in_place, guard, lan}},
