@@ -22,7 +22,7 @@ FUZZ = REPO / "tests" / "support" / "bus_fuzz.py"
 SECONDS = float(os.environ.get("RDV_BUS_FUZZ_SECONDS", "4"))
 BLOCK = re.compile(r"^```(sh|python) (master|server)( watch| held)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Values for the arguments of a call that must be denied: what they are does not matter, but busctl wants some.
-VALUES = {"s": ["x"], "t": ["1"], "b": ["true"], "as": ["0"], "a{sv}": ["0"]}
+VALUES = {"s": ["x"], "t": ["1"], "b": ["true"], "as": ["0"], "ay": ["0"], "a{sv}": ["0"], "h": ["0"]}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from world import world
 from lab.host import POLICIES
 
 PLACES = {"org.rdv.Server1": "server", "org.rdv.Device1": "master", "org.rdv.Netd1": "master"}
-VALUES = {"s": "x", "t": "1", "b": "true", "as": "0", "a{sv}": "0"}
+VALUES = {"s": "x", "t": "1", "b": "true", "as": "0", "ay": "0", "a{sv}": "0", "h": "0"}
 # One shell for all calls: each prints the name of what was not denied.
 DENIED = r"""
 denied() {

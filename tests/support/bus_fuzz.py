@@ -78,6 +78,8 @@ class Values:
             return self.random.choice(TEXTS)
         if kind == "o":
             return self.random.choice(["/", "/org/rdv/Device1", "/a/b"])
+        if kind == "h":
+            return 0  # an index into descriptors of which none is sent
         if kind == "g":
             return self.random.choice(["", "s", "a{sv}"])
         if kind == "v":
