@@ -19,6 +19,7 @@ class Relays::Known {
   Known(Known&&) = delete;
   ~Known() {
     relays_.by_session_.erase(key_);
+    relays_.reported_.erase(key_);
     relays_.ended_bytes_ += carried(relay_);
   }
 
@@ -81,7 +82,21 @@ void Relays::on_gave_up(Relay& relay, tunnel::wire::CloseCode code, std::string_
       around_.broker.on_relay_ended(relay.session(), relay.epoch(), code, why, read_clocks()));
 }
 
+Relays::Carried Relays::unreported(std::uint64_t session) const {
+  Carried sum;
+  for (auto at = by_session_.lower_bound(Key{session, 0});
+       at != by_session_.end() && at->first.first == session; ++at) {
+    const auto told = reported_.find(at->first);
+    const auto before = told == reported_.end() ? Carried{} : told->second;
+    sum.from_onsite += at->second->carried_bytes(Relay::Side::onsite) - before.from_onsite;
+    sum.from_master += at->second->carried_bytes(Relay::Side::master) - before.from_master;
+  }
+  return sum;
+}
+
 void Relays::report_bytes(const Relay& relay) {
+  reported_[{relay.session(), relay.epoch()}] = {relay.carried_bytes(Relay::Side::onsite),
+                                                 relay.carried_bytes(Relay::Side::master)};
   around_.broker.on_relay_bytes(relay.session(), relay.epoch(),
                                 relay.carried_bytes(Relay::Side::onsite),
                                 relay.carried_bytes(Relay::Side::master));

@@ -28,6 +28,11 @@ class Relays final : private Relay::Events {
   void stop(std::uint64_t session, tunnel::wire::CloseCode code, std::string_view text);
   /// Tells the broker what each relay has carried so far.
   void report_bytes();
+  /// What this session's relays have carried since the broker was told.
+  struct Carried {
+    std::uint64_t from_onsite = 0, from_master = 0;
+  };
+  Carried unreported(std::uint64_t session) const;
   /// Of all sessions ever.
   std::uint64_t carried_bytes() const;
   std::size_t size() const { return by_session_.size(); }
@@ -44,6 +49,7 @@ class Relays final : private Relay::Events {
   PipePool pipes_;
   Moderation moderation_;
   std::map<Key, Relay*> by_session_;  // each lives in the coroutine of its first leg
+  std::map<Key, Carried> reported_;   // of those
   std::uint64_t ended_bytes_ = 0;     // of relays that are gone
 };
 

@@ -153,7 +153,13 @@ struct Server::Carrier {
   void operator()(const DropSession& drop) const {
     server.try_store([&] { server.store_->drop(drop.session); });
   }
-  void operator()(const Note& note) const {
+  void operator()(Note note) const {
+    if (note.event.kind == Event::Kind::closed) {
+      // Its relays are stopped only by what follows.
+      const auto more = server.relays_.unreported(note.event.session);
+      note.event.from_onsite_bytes += more.from_onsite;
+      note.event.from_master_bytes += more.from_master;
+    }
     log_event(note.event);
     server.audit_.note(note.event);
   }
