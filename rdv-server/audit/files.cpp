@@ -26,8 +26,12 @@ constexpr std::size_t sequence_digits = 12;
 constexpr std::size_t month_chars = 7;
 /// Files that begin with the same number: each but the last came to grief.
 constexpr int files_of_one_number_max = 99;
-/// Room is set aside in steps of so much, on top of what must be there.
-constexpr std::uint64_t room_step_bytes = 64 * 1024;
+/// Room is set aside in steps of so much, on top of what must be there: small ones, so that a disk
+/// that is full is soon noticed.
+constexpr std::uint64_t room_step_bytes = 4 * 1024;
+/// When there was none there must be more before all is well: a disk that is all but full is not an
+/// alarm every few seconds.
+constexpr std::uint64_t room_step_after_alarm_bytes = 64 * 1024;
 
 [[noreturn]] void fail(const std::string& attempted) {
   throw std::system_error{errno, std::generic_category(), "cannot " + attempted};
@@ -229,7 +233,10 @@ void AuditFiles::finish_file() noexcept {
 
 void AuditFiles::make_room() {
   if (!file_ || room_ends_ >= size_ + settings_.room_bytes) return;
-  room_ends_ = set_aside(file_.get(), size_, settings_.room_bytes + room_step_bytes);
+  const auto step = is_short_ ? room_step_after_alarm_bytes : room_step_bytes;
+  is_short_ = true;
+  room_ends_ = set_aside(file_.get(), size_, settings_.room_bytes + step);
+  is_short_ = false;
 }
 
 void AuditFiles::sync() {

@@ -63,6 +63,7 @@ class AuditFiles {
   tunnel::UniqueFd file_;
   std::string month_;            // of the file that is open
   std::uint64_t size_ = 0;       // of its good lines
+  bool is_short_ = false;        // there was no room when it was last asked for
   std::uint64_t room_ends_ = 0;  // as far as the disk has room set aside
 };
 
