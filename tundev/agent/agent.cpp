@@ -24,9 +24,6 @@ std::string own_hostname() {
   return wire::to_plain_text(name.data(), wire::hostname_chars_max);
 }
 
-/// A certificate could not be renewed: how soon to try again.
-constexpr auto renew_again_after = 1h;
-
 }  // namespace
 
 Agent::Agent(asio::io_context& io, tunnel::bus::AsioBus& bus, Config config, Events events)
@@ -236,7 +233,8 @@ Task<> Agent::serve_deadlines() {
     if (is_paused() && now >= netd_back_until_) end_session(CloseCode::kernel, netd_stopped, true);
     expire_lists(false);
     if (now >= next_renewal_) renew_if_due();
-    auto next = Clock::time_point::max();
+    if (now >= next_store_) store_renewed();
+    auto next = next_store_;
     if (control_) next = std::min(next, control_->next_deadline());
     if (is_paused()) next = std::min(next, netd_back_until_);
     for (const auto& list : lists_)
@@ -271,15 +269,6 @@ tunnel::UnixSeconds Agent::server_now() const {
   return tunnel::unix_now() + (uplink_ ? uplink_->clock_offset().count() : 0);
 }
 
-void Agent::renew_if_due() {
-  if (!is_online()) return;
-  next_renewal_ = Clock::now() + renew_again_after;
-  const auto& certificate = identity_->certificate;
-  if (server_now() < core::renewal_due(certificate.not_before(), certificate.not_after())) return;
-  log::info("asking for a new certificate", {log::device(identity_->self.name.str())});
-  apply(control_->renew(crypto::make_csr(identity_->key)));
-}
-
 // --- what the control machine wants done
 // ----------------------------------------------------------
 
@@ -308,21 +297,6 @@ void Agent::on(core::Listed& action) {
   const auto done = std::move(list->done);
   lists_.erase(list);
   done(std::move(action.devices));
-}
-
-void Agent::on(const core::CertificateRenewed& action) {
-  try {
-    auto certificate = crypto::Certificate::from_pem(tunnel::as_text(action.certificate));
-    const auto certified = certificate.identity();
-    if (certificate.key_hash() != identity_->key.hash() || !certified ||
-        *certified != identity_->self)
-      throw IdentityError{"it is for somebody else"};
-    store_.store_certificate(certificate);
-    identity_->certificate = std::move(certificate);
-    log::info("the certificate was renewed", {log::device(identity_->self.name.str())});
-  } catch (const std::exception& error) {
-    log::error("the new certificate cannot be used", {log::reason(error.what())});
-  }
 }
 
 void Agent::on(const core::ServerSaidGoodbye& action) {
@@ -366,18 +340,9 @@ bool Agent::is_online() const {
 }
 
 std::string Agent::status() const {
-  return uplink_ ? uplink_->status() : "not enrolled; enrol it with: tundev enroll CODE";
-}
-
-void Agent::enrol(std::string code, OnEnrolled done) {
-  if (std::exchange(enrolling_, true))
-    throw AgentError{"Busy", "another enrolment is in progress; try again when it is over"};
-  if (!records_.empty()) {
-    enrolling_ = false;
-    throw AgentError{"Busy", "a session is running; end it first"};
-  }
-  enrolment_ = PendingEnrolment{std::move(code), std::move(done)};
-  enrolment_wakeup_.notify();
+  if (!uplink_) return "not enrolled; enrol it with: tundev enroll CODE";
+  if (unstored_.empty()) return uplink_->status();
+  return uplink_->status() + "; ALARM: the new certificate is not stored yet: " + unstored_;
 }
 
 void Agent::fix_uplink(std::string interface, OnFixed done) {

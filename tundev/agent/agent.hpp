@@ -184,6 +184,7 @@ class Agent {
   void end_session(wire::CloseCode code, std::string_view text, bool at_once);
   void expire_lists(bool all);
   void renew_if_due();
+  void store_renewed();
   tunnel::UnixSeconds server_now() const;
 
   NetdClient::Events netd_events();
@@ -218,6 +219,8 @@ class Agent {
   bool enrolling_ = false;
   std::uint64_t last_id_ = 0;
   Clock::time_point next_renewal_{};
+  Clock::time_point next_store_ = Clock::time_point::max();
+  std::string unstored_;  ///< why the newest certificate is not on the disk; "": it is
 
   Surroundings around_;
   std::optional<LaptopPort> port_;  ///< nothing: netd was not asked yet

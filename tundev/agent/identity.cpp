@@ -73,6 +73,17 @@ std::optional<Identity> IdentityStore::load() const {
   return std::move(copies[best].stored->identity);
 }
 
+void IdentityStore::require_room() const {
+  constexpr std::size_t bytes = 16 * 1024;  // both copies, and the one that is being written
+  const auto probe = folder_ / "room";
+  try {
+    crypto::write_file_durably(probe, std::string(bytes, ' '), 0600);
+    fs::remove(probe);
+  } catch (const std::system_error& error) {
+    throw IdentityError{fmt::format("cannot store an identity: {}", error.what())};
+  }
+}
+
 void IdentityStore::store(const Identity& identity) const {
   const auto copies = read();
   const auto newest = std::max(copies[0].generation(), copies[1].generation());

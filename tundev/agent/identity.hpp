@@ -48,6 +48,8 @@ class IdentityStore {
   /// @return nothing when the device is not enrolled
   /// @throws IdentityError  no copy is whole
   std::optional<Identity> load() const;
+  /// @throws IdentityError  the disk has no room for an identity, or nothing can be written
+  void require_room() const;
   /// @throws IdentityError with nothing changed. When one copy could be written the new identity
   ///         stands, and the log says that the other one could not.
   void store(const Identity& identity) const;
