@@ -8,6 +8,7 @@ using namespace rdv;
 using namespace rdv::test;
 
 namespace fs = std::filesystem;
+namespace wire = tunnel::wire;
 
 namespace {
 
@@ -191,6 +192,52 @@ BOOST_AUTO_TEST_CASE(a_server_starts_on_a_full_disk_and_begins_its_audit_when_th
   log->keep_house();
   BOOST_TEST(
       (words(folder()) == std::vector<std::string>{"session_closed", "audit_alarm", "audit_gap"}));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(store_on_a_full_disk)
+
+BOOST_AUTO_TEST_CASE(
+    what_cannot_be_written_is_written_when_there_is_room_and_what_is_waited_for_is_undone) {
+  const auto name = [](std::string_view text) { return wire::Name::parse(text).value(); };
+  TemporaryFolder temporary;
+  SmallDisk disk{temporary.path() / "state", 1024 * 1024};
+  const auto file = temporary.path() / "state" / "rdv.db";
+  const auto store = open_sqlite_store(file, true);
+  const KeptSession session{
+      .grant = {.session = 7,
+                .epoch = 1,
+                .master = {name("rpi2001"), {}},
+                .onsite = {name("rpi1100"), {}},
+                .system = name("default"),
+                .allow = {{tunnel::Ipv4Prefix::parse("192.168.1.0/24").value()}},
+                .seconds = 100,
+                .server_time = 1,
+                .tunnel = tunnel::Ipv4Prefix::parse("192.168.128.4/30").value(),
+                .dns = {},
+                .deny = {}},
+      .seconds = 3600,
+      .since = 1,
+      .expires = 3601};
+  const NewDevice device{.name = name("rpi1100"),
+                         .system = name("default"),
+                         .role = wire::Role::onsite,
+                         .site = "",
+                         .allow = {}};
+  disk.fill();
+  BOOST_CHECK_THROW(store->keep(session), StoreError);
+  BOOST_CHECK_THROW((void)store->add(device, {}, 1, 10), StoreError);
+  BOOST_CHECK_THROW(store->write_pending(), StoreError);
+  BOOST_CHECK_NO_THROW(store->note_renewed(name("rpi1100"), 99));
+  BOOST_TEST(store->devices().empty());
+  disk.free();
+  store->write_pending();
+  BOOST_REQUIRE_EQUAL(store->kept_sessions().size(), 1U);
+  BOOST_TEST(store->kept_sessions()[0].expires == 3601);
+  BOOST_TEST((store->add(device, {}, 1, 10) == StoreAnswer::done));
+  store->drop(7);
+  BOOST_TEST(store->kept_sessions().empty());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

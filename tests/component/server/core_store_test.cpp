@@ -55,20 +55,33 @@ BOOST_AUTO_TEST_CASE(it_is_durable_and_keeps_its_references) {
   open_sqlite_store(file, true);
   SQLite::Database db{file.string()};
   BOOST_TEST(db.execAndGet("PRAGMA journal_mode").getString() == "wal");
-  BOOST_TEST(db.execAndGet("PRAGMA user_version").getInt() == 2);
+  BOOST_TEST(db.execAndGet("PRAGMA user_version").getInt() == 3);
 }
 
 BOOST_AUTO_TEST_CASE(a_store_of_the_first_schema_is_brought_up_with_all_it_has) {
   add(*open_sqlite_store(file, true), "rpi1100", {.secret_hash = {}, .expires = now + 60});
   {
     SQLite::Database db{file.string(), SQLite::OPEN_READWRITE};
-    db.exec("DROP TABLE sessions");  // all that the second added
+    db.exec("DROP TABLE sessions");    // all that the second added
+    db.exec("DROP TABLE audit_head");  // and the third
     db.exec("PRAGMA user_version = 1");
   }
   BOOST_TEST(open_sqlite_store(file)->devices().size() == 1U);
   SQLite::Database db{file.string()};
-  BOOST_TEST(db.execAndGet("PRAGMA user_version").getInt() == 2);
+  BOOST_TEST(db.execAndGet("PRAGMA user_version").getInt() == 3);
   BOOST_TEST(db.execAndGet("SELECT count(*) FROM sessions").getInt() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(the_end_of_the_audit_is_noted_and_read_beside_the_server) {
+  const auto store = open_sqlite_store(file, true);
+  BOOST_TEST((store->audit_head() == AuditHead{}));
+  BOOST_TEST((read_audit_head(file) == AuditHead{}));
+  const AuditHead head{.sequence = 7, .hash = {std::byte{0x3f}}};
+  store->note_audit_head({.sequence = 6});
+  store->note_audit_head(head);
+  BOOST_TEST((store->audit_head() == head));
+  BOOST_TEST((read_audit_head(file) == head));
+  BOOST_CHECK_THROW(read_audit_head(folder.path() / "none"), StoreError);
 }
 
 BOOST_AUTO_TEST_CASE(a_session_that_cannot_be_read_is_removed_and_stops_nobody) {
@@ -90,7 +103,7 @@ BOOST_AUTO_TEST_CASE(a_store_that_is_not_there_or_is_none_or_is_newer_is_refused
     open_sqlite_store(file);
     BOOST_ERROR("a newer store was opened");
   } catch (const StoreError& e) {
-    BOOST_TEST((std::string{e.what()}.find("it has schema version 99, this program knows 2") !=
+    BOOST_TEST((std::string{e.what()}.find("it has schema version 99, this program knows 3") !=
                 std::string::npos));
   }
 }

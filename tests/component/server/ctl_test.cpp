@@ -168,7 +168,28 @@ BOOST_AUTO_TEST_CASE(the_status_is_shown) {
   BOOST_TEST(status["handshakes"] == 7);
   BOOST_TEST(status["listen"] == json({"[::]:443"}));
   BOOST_TEST(status["memory_kb"] > 1000);
-  BOOST_TEST((run("status").out.find("listening on:   [::]:443\n") != std::string::npos));
+  BOOST_TEST((run("status").out.find("listening on:      [::]:443\n") != std::string::npos));
+}
+
+BOOST_AUTO_TEST_CASE(who_gave_an_order_is_noted) {
+  run("device add rpi1100 --role onsite");
+  run("device add rpi2001 --role master");
+  const auto id = server.on_thread(open_session);
+  server.on_thread([](BareServer& s) { s.sink.actions.clear(); });
+  run("session close " + id + " --reason \"it was asked for\"");
+  run("device code rpi1100");
+  run("device revoke rpi1100");
+  run("device remove rpi1100");
+  std::vector<Event::Kind> kinds;
+  server.on_thread([&](BareServer& s) {
+    for (const auto& action : s.sink.actions)
+      if (const auto* note = std::get_if<Note>(&action); note && !note->event.user.empty()) {
+        BOOST_TEST(note->event.user == "root (uid 0)");
+        kinds.push_back(note->event.kind);
+      }
+  });
+  BOOST_TEST((kinds == std::vector{Event::Kind::close_ordered, Event::Kind::code_replaced,
+                                   Event::Kind::device_revoked, Event::Kind::device_removed}));
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_done_says_why_and_what_to_do_next) {

@@ -326,6 +326,52 @@ BOOST_AUTO_TEST_CASE(a_key_that_fails_at_the_grant_leaves_nothing_behind) {
   BOOST_TEST(broker.sessions().empty());
 }
 
+BOOST_AUTO_TEST_CASE(the_rule_that_decided_is_noted) {
+  const auto onsite = online("rpi1100");
+  const auto master = online("rpi2001");
+  send(master, open_of("nobody", 1));
+  BOOST_TEST(noted(Event::Kind::open_asked));
+  BOOST_TEST(all<Note>().back().event.rule == "same-system");
+  auto asked = open_of("rpi1200", 2);
+  asked.wait = false;
+  send(master, asked);  // it is offline: no rule, but a fact
+  BOOST_TEST(all<Note>().back().event.rule == "offline");
+  send(master, open_of("rpi1100", 3));
+  send(onsite, accept_of(only<wire::Offer>(onsite).session));
+  const auto granted = all<Note>().back().event;
+  BOOST_TEST((granted.kind == Event::Kind::granted));
+  BOOST_TEST(granted.rule == "same-system");
+  BOOST_TEST(granted.allow == "192.168.1.0/24, 192.168.1.1/32 udp 53, 192.168.1.1/32 tcp 53");
+  BOOST_TEST(granted.seconds == 8 * 3600);
+}
+
+BOOST_AUTO_TEST_CASE(while_sessions_cannot_be_recorded_none_is_granted_and_those_that_run_go_on) {
+  const auto onsite = online("rpi1100");
+  const auto master = online("rpi2001");
+  const auto other_onsite = online("rpi1200");
+  const auto other = online("rpi2002");
+  const auto running = run(master, onsite, open_of("rpi1100"));
+  send(other, open_of("rpi1200", 1));
+  const auto offered = only<wire::Offer>(other_onsite).session;
+  broker.refuse_sessions("the disk is full");
+  // One that was offered already is not granted any more, and its onsite is told.
+  send(other_onsite, accept_of(offered));
+  BOOST_TEST(only<wire::Refused>(other).text == "the disk is full");
+  BOOST_TEST(only<wire::Close>(other_onsite).session == offered);
+  send(other, open_of("rpi1200", 2));
+  const auto refused = only<wire::Refused>(other);
+  BOOST_TEST((refused.code == RefusalCode::server_trouble));
+  BOOST_TEST(refused.text == "the disk is full");
+  BOOST_TEST(all<Note>().back().event.rule == "audit");
+  // A session that runs gets new legs.
+  send(onsite, resume_of(running, 2));
+  send(master, resume_of(running, 2));
+  BOOST_TEST(sent<wire::Granted>(master).size() == 1U);
+  broker.refuse_sessions("");
+  send(other, open_of("rpi1200", 3));
+  BOOST_TEST(sent<wire::Offer>(other_onsite).size() == 1U);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_CASE(a_server_at_its_limit_of_sessions_says_so) {

@@ -92,6 +92,16 @@ BOOST_AUTO_TEST_CASE(what_has_expired_meanwhile_is_dropped_and_says_so) {
   BOOST_TEST(after.only<wire::Close>(onsite).text == "it was limited to 3600 s");
 }
 
+BOOST_AUTO_TEST_CASE(what_does_not_go_on_is_noted_as_closed) {
+  after.now.unix = kept.expires + 100;
+  start({kept});
+  const auto closed = after.all<Note>().front().event;
+  BOOST_TEST((closed.kind == Event::Kind::closed));
+  BOOST_TEST(closed.session == session);
+  BOOST_TEST(closed.code == "time_limit");
+  BOOST_TEST(closed.seconds == 3600);
+}
+
 BOOST_AUTO_TEST_CASE(its_time_limit_holds_at_the_next_server) {
   start({kept});
   const auto until = after.now.steady + 10min - 1ms;

@@ -38,10 +38,14 @@ BOOST_AUTO_TEST_CASE(the_shipped_example_holds_every_default) {
   BOOST_TEST(example.public_address == "rdv.example.com:443");
   BOOST_TEST(example.state_dir == defaults.state_dir);
   BOOST_TEST((example.limits == defaults.limits));
+  BOOST_TEST((audit_dir(example) == audit_dir(defaults)));
+  BOOST_TEST((example.audit.when_full == defaults.audit.when_full));
+  BOOST_TEST(example.audit.file_mb == defaults.audit.file_mb);
   BOOST_TEST((example.log_level == defaults.log_level));
-  for (const auto* key : {"half_open =", "half_open_per_address =", "devices =", "connections =",
-                          "sessions =", "waiting =", "session_seconds =", "session_seconds_max =",
-                          "ping_after_seconds =", "relay_idle_seconds =", "level ="})
+  for (const auto* key :
+       {"half_open =", "half_open_per_address =", "devices =", "connections =", "sessions =",
+        "waiting =", "session_seconds =", "session_seconds_max =", "ping_after_seconds =",
+        "relay_idle_seconds =", "dir =", "when_full =", "file_mb =", "level ="})
     BOOST_TEST((text.find(key) != std::string::npos), key);
 }
 
@@ -62,6 +66,19 @@ BOOST_AUTO_TEST_CASE(values_are_read) {
   BOOST_TEST((config.log_level == tunnel::log::Level::debug));
 }
 
+BOOST_AUTO_TEST_CASE(the_audit_is_configured) {
+  constexpr std::string_view address = "public_address = \"rdv.example.com:443\"\n";
+  const auto plain = parse_config(std::string{address} + "state_dir = \"/srv/rdv\"", "server.toml");
+  BOOST_TEST((audit_dir(plain) == "/srv/rdv/audit"));
+  BOOST_TEST((plain.audit.when_full == WhenFull::continue_));
+  const auto strict = parse_config(
+      std::string{address} + "[audit]\ndir = \"/srv/a\"\nwhen_full = \"refuse\"\nfile_mb = 1",
+      "server.toml");
+  BOOST_TEST((audit_dir(strict) == "/srv/a"));
+  BOOST_TEST((strict.audit.when_full == WhenFull::refuse));
+  BOOST_TEST(strict.audit.file_mb == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(an_unknown_key_is_an_error_that_names_its_line) {
   BOOST_TEST(begins(error_of("lisen = []"), "server.toml:2: `lisen` is not a key of this file"));
   BOOST_TEST(begins(error_of("[limits]\nhalf_opn = 1"),
@@ -80,6 +97,10 @@ BOOST_AUTO_TEST_CASE(a_value_of_the_wrong_kind_is_an_error_that_names_its_line) 
              "server.toml:3: `limits.sessions` must be a whole number from 1 to 8192");
   BOOST_TEST(error_of("[limits]\nping_after_seconds = 5") ==
              "server.toml:3: `limits.ping_after_seconds` must be a whole number from 20 to 300");
+  BOOST_TEST(error_of("[audit]\nwhen_full = \"stop\"") ==
+             "server.toml:3: `audit.when_full` must be continue or refuse");
+  BOOST_TEST(error_of("[audit]\ndir = \"audit\"") ==
+             "server.toml:3: `audit.dir` must be an absolute path");
   BOOST_TEST(error_of("[log]\nlevel = \"loud\"") ==
              "server.toml:3: `log.level` must be debug, info, warn or error");
   BOOST_TEST(
