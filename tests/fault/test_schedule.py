@@ -156,6 +156,25 @@ class FaultsAtRandom(FaultCase):
             self.assertEqual(len(codes), 1, f"session {session} ended {len(codes)} times: {codes}")
             self.assertTrue(codes[0], f"session {session} ended without a cause")
         self.granted_count = len(books.granted)
+        self.assert_audit_complete(books)
+
+    def assert_audit_complete(self, books: Books) -> None:
+        """The audit has what the log has: each session granted once and closed once, in a chain that is unbroken."""
+        self.assertIn("unbroken", self.audit("verify"))
+        recorded: dict[str, dict[str, list[dict]]] = defaultdict(lambda: defaultdict(list))
+        for record in json.loads(self.audit("list", "--json")):
+            if record.get("session") in books.granted:
+                recorded[record["session"]][record["what"]].append(record)
+        self.assertEqual(set(recorded), set(books.granted))
+        for session, records in recorded.items():
+            (granted,), (closed,) = records["session_granted"], records["session_closed"]
+            self.assertEqual(books.granted[session], {(granted["master"], granted["onsite"])})
+            self.assertEqual(books.closed[session], [closed["code"]])
+            self.assertGreaterEqual(closed["seconds"], 0)
+
+    def audit(self, *argv: str) -> str:
+        """rdvctl audit …, as root: nobody else may read it."""
+        return self.rdv.run("rdvctl", "--config", self.rdv.directory / "server.toml", "audit", *argv).stdout
 
     def wait_works(self, sessions: dict[str, Session], browsers: dict[str, Browser]) -> float:
         """Waits until each laptop sees its camera again; seconds."""
