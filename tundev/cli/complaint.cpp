@@ -102,7 +102,8 @@ std::string advice_after(std::string_view code, std::string_view onsite) {
     return "see which onsites there are and who is on them with: masterdev -l";
   if (code == "unplugged" || code == "carrier_lost")
     return fmt::format("plug the laptop in again, then: {}", again);
-  if (code == "not_allowed" || code == "revoked" || code == "administrator" || code == "limit")
+  if (code == "not_allowed" || code == "revoked" || code == "administrator" || code == "limit" ||
+      code == "server_trouble")
     return "ask the administrator of the RDV server";
   if (code == "customer" || code == "declined") return "ask the customer before you open it again";
   if (code == "mode_unsupported") return fmt::format("open it in the default mode: {}", again);
