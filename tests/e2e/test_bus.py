@@ -22,7 +22,7 @@ FUZZ = REPO / "tests" / "support" / "bus_fuzz.py"
 SECONDS = float(os.environ.get("RDV_BUS_FUZZ_SECONDS", "4"))
 BLOCK = re.compile(r"^```(sh|python) (master|server)( watch| held)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Values for the arguments of a call that must be denied: what they are does not matter, but busctl wants some.
-VALUES = {"s": ["x"], "t": ["1"], "b": ["true"], "as": ["0"], "ay": ["0"], "a{sv}": ["0"], "h": ["0"]}
+VALUES = {"s": ["x"], "t": ["1"], "b": ["true"], "as": ["0"], "ay": ["0"], "a{sv}": ["0"]}
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,8 @@ class AnUnprivilegedUser(Bus):
         for interface in INTERFACES:
             for name, method in self.members(interface, "method").items():
                 types = [a.get("type") for a in method.findall("arg") if a.get("direction") == "in"]
+                if "h" in types:  # busctl sends no descriptor; the policy does not look at arguments
+                    types = []
                 values = [value for kind in types for value in VALUES[kind]]
                 arguments = ["".join(types), *values] if types else []
                 self.assert_denied(self.call(interface, STRANGER, name, *arguments), f"{interface}.{name}")

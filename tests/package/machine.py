@@ -35,6 +35,8 @@ class Machine(Host):
 
     def boot(self, hosts: str = "") -> Machine:
         """Starts it and returns when systemd says that it runs. `hosts`: further lines of /etc/hosts."""
+        if self.disk.exists():  # of a run that was killed
+            self.power_off()
         self._mount()
         resolv_conf = self.etc / "resolv.conf"
         (self.root / "etc/resolv.conf").write_text(resolv_conf.read_text() if resolv_conf.exists() else "")
@@ -50,8 +52,9 @@ class Machine(Host):
     def power_off(self) -> None:
         """At once, as by pulling the plug; its disk is gone with it."""
         nspawn = self.background("nspawn")
-        if self.leader and is_alive(self.leader):
-            os.kill(self.leader, signal.SIGKILL)
+        leader = self.leader or (self._first_process() if nspawn.pid else 0)
+        if leader and is_alive(leader):
+            os.kill(leader, signal.SIGKILL)
         try:
             until(f"the end of {self.name}", lambda: not nspawn.pid, 20)
         except LabError:

@@ -10,7 +10,7 @@ from world import world
 from lab.host import POLICIES
 
 PLACES = {"org.rdv.Server1": "server", "org.rdv.Device1": "master", "org.rdv.Netd1": "master"}
-VALUES = {"s": "x", "t": "1", "b": "true", "as": "0", "ay": "0", "a{sv}": "0", "h": "0"}
+VALUES = {"s": "x", "t": "1", "b": "true", "as": "0", "ay": "0", "a{sv}": "0"}
 # One shell for all calls: each prints the name of what was not denied.
 DENIED = r"""
 denied() {
@@ -30,6 +30,8 @@ class AnUnprivilegedUser(unittest.TestCase):
             lines = [f"denied {p.get('name')} get-property {object_} {p.get('name')}" for p in node.findall("property")]
             for method in node.findall("method"):
                 types = [a.get("type") for a in method.findall("arg") if a.get("direction") == "in"]
+                if "h" in types:  # busctl sends no descriptor; the policy does not look at arguments
+                    types = []
                 values = " ".join(VALUES[kind] for kind in types)
                 lines.append(f"denied {method.get('name')} call {object_} {method.get('name')} '{''.join(types)}' {values}")
             said = world().machines[place].shell(DENIED + "\n".join(lines) + "\ntrue")
