@@ -25,6 +25,7 @@ BITS = {"y": (0, 8), "n": (1, 16), "q": (0, 16), "i": (1, 32), "u": (0, 32), "x"
 # Nothing that names a device or session there is: who may call must not break the lab.
 TEXTS = ["", "a", "-", "no-such-device", "x" * 32, "x" * 33, "y" * 5000, "\u00e9\u4e2d", "\n", "%s%n", "0.0.0.0/0", "nobody"]
 KEYS = ["seconds", "mode", "wait", "interface", "forward", "role", "tunnel", "allow", "deny", "dns", "site", "system", "x"]
+FILES = [open("/dev/null"), open("/proc/self/stat")]  # no TUN device
 DENIED = "org.freedesktop.DBus.Error.AccessDenied"
 
 
@@ -79,7 +80,7 @@ class Values:
         if kind == "o":
             return self.random.choice(["/", "/org/rdv/Device1", "/a/b"])
         if kind == "h":
-            return 0  # an index into descriptors of which none is sent
+            return self.random.choice(FILES)
         if kind == "g":
             return self.random.choice(["", "s", "a{sv}"])
         if kind == "v":
@@ -108,7 +109,7 @@ def targets(interface: str) -> list[tuple[str, str, str]]:
 
 def main(interface: str, seconds: float, seed: str) -> Counter:
     values, methods, answers = Values(seed), targets(interface), Counter()
-    bus = open_dbus_connection("SYSTEM")
+    bus = open_dbus_connection("SYSTEM", enable_fds=True)
     path = "/" + interface.replace(".", "/")
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
