@@ -6,6 +6,9 @@
 #include <boost/assert.hpp>
 
 #include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
 
 namespace tunnel::core {
 namespace {
@@ -44,6 +47,33 @@ std::uint32_t hash_of(std::span<const std::byte> packet, std::uint32_t seed) {
   if (has_ports && ip.size() >= header_bytes + 4)
     hash = mix(hash, load_big_endian<std::uint32_t>(ip.subspan(header_bytes, 4)));
   return finish(mix(hash, protocol));
+}
+
+/// Addresses and ports, and the sequence number, of a TCP segment that is no fragment.
+struct Segment {
+  std::array<std::byte, 12> connection;
+  std::uint32_t sequence;
+};
+std::optional<Segment> segment_in(std::span<const std::byte> packet) {
+  if (packet.size() < ip_at + ip_header_bytes_min) return std::nullopt;
+  const auto ip = packet.subspan(ip_at);
+  const auto header_bytes = (std::to_integer<std::size_t>(ip[0]) & 0xfU) * 4;
+  const bool is_fragment = (load_big_endian<std::uint16_t>(ip.subspan(6, 2)) & 0x3fffU) != 0;
+  if (std::to_integer<unsigned>(ip[9]) != protocol_tcp || is_fragment ||
+      ip.size() < header_bytes + 8)
+    return std::nullopt;
+  Segment segment{};
+  const auto ports = ip.subspan(header_bytes, 4);
+  std::ranges::copy(ports, std::ranges::copy(ip.subspan(12, 8), segment.connection.begin()).out);
+  segment.sequence = load_big_endian<std::uint32_t>(ip.subspan(header_bytes + 4, 4));
+  return segment;
+}
+
+/// It is of the same connection, and of an earlier part of its stream (RFC 9293, 3.4).
+bool precedes(std::span<const std::byte> packet, std::span<const std::byte> other) {
+  const auto a = segment_in(packet), b = segment_in(other);
+  return a && b && a->connection == b->connection &&
+         static_cast<std::int32_t>(a->sequence - b->sequence) < 0;
 }
 
 /// Marks a packet whose flow can read it.
@@ -115,9 +145,8 @@ void FlowQueue::push(std::size_t bytes, Clock::time_point now, bool is_kept) {
     next_block_[space_[i]] = i + 1 < count ? space_[i + 1] : none;
   const auto first = space_[0];
   packet_[first] = {none, static_cast<std::uint32_t>(bytes), now, is_kept};
-  auto& flow = flow_of(start_of(first).first(std::min(bytes, block_bytes)));
-  (flow.head == none ? flow.head : packet_[flow.tail].next) = first;
-  flow.tail = first;
+  auto& flow = flow_of(first_block_of(first));
+  link(flow, first);
   if (is_kept)
     kept_blocks_ += count;
   else
@@ -132,6 +161,19 @@ void FlowQueue::push(std::size_t bytes, Clock::time_point now, bool is_kept) {
   const auto used = static_cast<std::ptrdiff_t>(count);
   space_.erase(space_.begin(), space_.begin() + used);
   space_view_.erase(space_view_.begin(), space_view_.begin() + used);
+}
+
+void FlowQueue::link(Flow& flow, Index added) {
+  auto before = flow.tail;
+  if (kept_blocks_ > 0 && !packet_[added].is_kept) {
+    auto last = none, at = flow.head;
+    while (at != none && !packet_[at].is_kept)
+      last = std::exchange(at, packet_[at].next);
+    if (at != none && precedes(first_block_of(added), first_block_of(at))) before = last;
+  }
+  auto& where = before == none ? flow.head : packet_[before].next;
+  packet_[added].next = std::exchange(where, added);
+  if (flow.tail == before) flow.tail = added;
 }
 
 /// Its own queue, else an idle one of its set, else (all are busy) one that it shares.

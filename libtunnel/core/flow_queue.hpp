@@ -5,6 +5,7 @@
 
 #include <boost/intrusive/list.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -94,9 +95,15 @@ class FlowQueue {
   /// The oldest that is not kept; there is one.
   Index unlink_first_droppable(Flow& flow);
   void push(std::size_t bytes, Clock::time_point now, bool is_kept);
+  /// Behind all others; but what the hosts say again, and the receiver therefore misses, before
+  /// what was kept and comes later in the same stream.
+  void link(Flow& flow, Index added);
   void count_out(Flow& flow, const Packet& packet);
   void drop_from_fattest();
   std::span<std::byte> start_of(Index block) { return blocks_[block]->bytes; }
+  std::span<const std::byte> first_block_of(Index packet) {
+    return start_of(packet).first(std::min<std::size_t>(packet_[packet].bytes, block_bytes));
+  }
 
   struct Memory {
     std::array<std::byte, block_bytes> bytes;

@@ -181,6 +181,34 @@ BOOST_AUTO_TEST_CASE(what_was_kept_for_this_queue_is_not_dropped) {
   BOOST_TEST(queue.packets() <= FlowQueue::blocks_max);
 }
 
+BOOST_AUTO_TEST_CASE(a_segment_that_is_said_again_overtakes_what_was_kept) {
+  FlowQueue queue{1};
+  const auto segment = [](std::uint16_t port, std::uint32_t sequence) {  // its number, too
+    auto packet = make_packet(port, sequence, 200);
+    packet[ip_at + 9] = std::byte{6};
+    return packet;
+  };
+  for (const std::uint32_t sequence : {1000U, 2000U}) {
+    const auto packet = segment(1, sequence);
+    fill_space(queue, packet);
+    queue.push_kept(packet.size());
+  }
+  push(queue, segment(1, 3000), t0);        // new
+  push(queue, segment(1, 400), t0);         // repeated
+  push(queue, segment(1, 500), t0);         // the same, behind it
+  push(queue, segment(1, 0xfffffff0), t0);  // from before the numbers wrapped
+  push(queue, segment(1, 2500), t0);
+  std::vector<std::uint32_t> numbers;
+  while (const auto packet = pop(queue, t0))
+    numbers.push_back(load_big_endian<std::uint32_t>(ByteView{*packet}.subspan(ip_at + 24)));
+  const std::vector<std::uint32_t> expected{400, 500, 0xfffffff0, 1000, 2000, 3000, 2500};
+  BOOST_TEST(numbers == expected, boost::test_tools::per_element());
+  push(queue, segment(1, 7), t0);  // and as ever afterwards
+  push(queue, segment(1, 6), t0);
+  BOOST_TEST(number_of(*pop(queue, t0)) == 7U);
+  BOOST_TEST(number_of(*pop(queue, t0)) == 6U);
+}
+
 BOOST_AUTO_TEST_CASE(a_queue_that_stands_loses_packets_and_less_than_it_carries) {
   FlowQueue queue{1};
   auto now = t0;
