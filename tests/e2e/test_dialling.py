@@ -12,7 +12,7 @@ from lab import proxy
 from lab.daemons import device_name
 from lab.people import OPERATOR
 from lab.process import until
-from lab.topology import DEVICE_LAN, PROXY, RDV_ADDRESS, RDV_ADDRESS6, RDV_PORT
+from lab.topology import DEVICE_LAN, PROXY, RDV_ADDRESS, RDV_ADDRESS6, RDV_PORT, ROUTER_LAN
 
 DEAD, DEAD6 = "203.0.113.99", "2001:db8:113::99"  # swallowed on the way: no answer, no ICMP
 DOMAIN = "rdv.test"
