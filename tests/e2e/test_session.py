@@ -87,8 +87,9 @@ class InASession(LabCase):
         there, back = self.laptop.directory / "there", self.laptop.directory / "back"
         there.write_bytes(b"".join(n.to_bytes(4, "big") for n in range(2 << 20)))
         scp = ["scp", "-q", "-F", self.laptop.directory / "ssh_config"]
-        self.laptop.run(*scp, there, f"{address}:copied")
-        self.laptop.run(*scp, f"{address}:copied", back)
+        copied = self.lab.inbox / "copied"
+        self.laptop.run(*scp, there, f"{address}:{copied}")
+        self.laptop.run(*scp, f"{address}:{copied}", back)
         self.assertTrue(there.read_bytes() == back.read_bytes(), "the file was changed on its way")
 
     def test_names_are_asked_of_the_customers_name_server(self) -> None:

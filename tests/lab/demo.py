@@ -56,7 +56,7 @@ class Demo:
         self.step("ssh to the onsite itself", ["ssh", *ssh, DEVICE_LAN, "ip netns identify"], r"\w+-onsite")
         page = self.laptop.directory / "upload"
         page.write_bytes(bytes(1 << 20))
-        self.step("scp 1 MiB to the camera", ["scp", *ssh, page, f"{CAMERA}:upload"], r"^", "done")
+        self.step("scp 1 MiB to the camera", ["scp", *ssh, page, f"{CAMERA}:{self.lab.inbox}"], r"^", "done")
         self.step(
             "packet of 1500 bytes, DF", ["ping", "-c1", "-W3", "-Mdo", "-s1472", CAMERA], r"1480 bytes from \S+"
         )

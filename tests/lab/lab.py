@@ -26,6 +26,7 @@ class Lab:
     def __init__(self, topology: str = "", name: str = "") -> None:
         self.name = name or os.environ.get("RDV_LAB", "rdvlab")
         self.root = Path("/run") / self.name
+        self.inbox = self.root / "inbox"  # where the person may write, on whatever host
         self._marker = self.root / "topology"
         self._made = self.root / "made"
         self.topology = Topology(topology or self._read_marker().get("topology") or "one")
@@ -81,6 +82,8 @@ class Lab:
         people.add(self._made)
         for host in self.hosts.values():
             host.directory.mkdir()
+        self.inbox.mkdir()
+        shutil.chown(self.inbox, people.PERSON, people.PERSON)
         network.lay(self.topology, self.hosts)
         self._marker.write_text(json.dumps({"topology": self.topology.name}))
 

@@ -95,7 +95,7 @@ def add(made_file: Path) -> None:
             # "*": no password ever matches, but sshd does not take the account for a locked one.
             options = ["--system", "--user-group", "--no-create-home", "--password", "*"]
             if user == PERSON:
-                # Nothing writes there, and "/" outlives every lab: the person is that of all of them.
+                # "/" outlives every lab: the person is that of all of them, and writes into a lab's inbox.
                 options += ["--shell", "/bin/sh", "--home-dir", "/", "--groups", ",".join(GROUPS)]
             else:
                 options += ["--shell", "/usr/sbin/nologin", "--home-dir", "/nonexistent"]
