@@ -128,7 +128,7 @@ void FlowQueue::give_back(Index first_block) {
 
 std::span<const FlowQueue::Block> FlowQueue::space() {
   const auto missing = packet_blocks_max - space_.size();
-  while (blocks_max + kept_blocks_ + free_blocks_ < blocks_.size() + missing)
+  while (blocks_max + free_blocks_ < blocks_.size() + missing)
     drop_from_fattest();
   while (space_.size() < packet_blocks_max) {
     space_.push_back(take_block());

@@ -27,6 +27,8 @@ class FlowQueue {
   static constexpr std::size_t blocks_max = 704;  ///< 1.4 MB
   /// The longest packet: virtio_net_hdr and 65,535 bytes.
   static constexpr std::size_t packet_blocks_max = 33;
+  /// Of packets that were kept: room is left for one from the TUN, and to write the next.
+  static constexpr std::size_t kept_blocks_max = blocks_max - 2 * packet_blocks_max;
   static constexpr std::size_t flows = 256;
   /// A flow may use any idle queue of its set: a ninth flow shares one when all nine fall into one
   /// set (once in 10^12), and not once in 32 as with sets of one.
@@ -46,8 +48,8 @@ class FlowQueue {
   /// is none.
   void push(std::size_t bytes, Clock::time_point now) { push(bytes, now, false); }
   /// The same for a packet that has waited elsewhere. It is dropped neither for its time here nor
-  /// for memory, and its blocks count beside `blocks_max`: whoever puts such packets bounds them,
-  /// and puts them before any other.
+  /// for memory: whoever puts such packets bounds them to `kept_blocks_max`, and puts them before
+  /// any other.
   void push_kept(std::size_t bytes) { push(bytes, {}, true); }
 
   /// Moves the next packet to `out`.

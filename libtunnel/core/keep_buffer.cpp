@@ -40,7 +40,8 @@ std::size_t headers_bytes(const wire::PacketView& packet) {
 }
 
 constexpr std::size_t in_blocks(std::size_t bytes) {
-  return (bytes + KeepBuffer::block_bytes - 1) / KeepBuffer::block_bytes * KeepBuffer::block_bytes;
+  constexpr auto block_bytes = FlowQueue::block_bytes;
+  return (bytes + block_bytes - 1) / block_bytes * block_bytes;
 }
 
 /// Makes a super-packet its own first segment: lengths, flags, and the checksums that depend on

@@ -1,5 +1,6 @@
 #pragma once
 #include "base/bytes.hpp"
+#include "core/flow_queue.hpp"
 #include "wire/limits.hpp"
 
 #include <array>
@@ -31,10 +32,10 @@ class KeepBuffer {
   /// virtio_net_hdr, and a packet of the tunnel's MTU (1500); a longer one is not kept as a newest.
   static constexpr std::size_t packet_bytes_max = 1536;
   static constexpr std::size_t newest_bytes_max = packets_max * packet_bytes_max;  ///< 96 KiB
-  /// A packet counts as whole blocks, as where it is put next (FlowQueue). What no longer fits is
-  /// dropped, not what is older: the hosts miss the oldest first.
-  static constexpr std::size_t block_bytes = 2048;
-  static constexpr std::size_t backlog_bytes_max = 3U << 20U;
+  /// All that is kept fits where it is put next (FlowQueue), where a packet takes whole blocks.
+  /// What no longer fits is dropped, not what is older: the hosts miss the oldest first.
+  static constexpr std::size_t backlog_bytes_max =
+      (FlowQueue::kept_blocks_max - packets_max) * FlowQueue::block_bytes;  ///< 1.2 MB
 
   /// Where a packet stood on a leg: `end` counts the bytes of `packet` frames up to its own end.
   struct Sent {

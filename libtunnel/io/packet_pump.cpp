@@ -39,8 +39,8 @@ PacketPump::PacketPump(DataLeg& leg, int tun, Options options, OnRunning on_runn
       started_{Clock::now()},
       sender_{ssl_, tun, counters_, options_.sender},
       rx_(rx_buffer_bytes) {
-  for (const auto& packet : std::exchange(options_.kept, {}))
-    sender_.put_back(packet);
+  for (auto& packet : std::exchange(options_.kept, {}))
+    sender_.put_back(std::exchange(packet, {}));  // never twice in memory
 }
 
 PacketPump::~PacketPump() {
