@@ -18,20 +18,22 @@ REPO = Path(__file__).resolve().parents[1]
 MAY_INCLUDE = {
     "libtunnel/base": set(),
     "libtunnel/wire": {"base"},
+    "libtunnel/provision": {"base", "wire"},
     "libtunnel/core": {"base", "wire"},
     "libtunnel/crypto": {"base", "wire"},
     "libtunnel/net": {"base"},
     "libtunnel/io": {"base", "wire", "core", "crypto"},
     "libtunnel/bus": {"base", "io/asio.hpp"},
-    "rdv-server": {"base", "wire", "core", "crypto", "io", "bus", "dbus"},
+    "rdv-server": {"base", "wire", "provision", "core", "crypto", "io", "bus", "dbus"},
     "tundev": {"base", "io/asio.hpp"},
     "tundev/dial": {"base", "crypto", "tundev"},
     "tundev/agent": {"base", "wire", "core", "crypto", "io", "bus", "dbus", "tundev", "tundev/dial"},
     "tundev/netd": {"base", "net", "bus", "dbus", "tundev", "io/asio.hpp", "io/stop_signal.hpp"},
-    "tundev/cli": {"base", "wire", "dbus", "tundev"},
+    "tundev/provision": {"base", "wire", "provision"},
+    "tundev/cli": {"base", "wire", "provision", "dbus", "tundev", "tundev/provision"},
 }
 
-PURE = {"libtunnel/wire", "libtunnel/core"}  # given bytes, events and the time; they answer what to do
+PURE = {"libtunnel/wire", "libtunnel/provision", "libtunnel/core"}  # given bytes, events and the time; they answer what to do
 NOT_PURE = re.compile(
     r"sys/(socket|epoll|time|un|ioctl|stat)\.h|netinet/.*|arpa/.*|net/if\.h|linux/.*|unistd\.h|fcntl\.h|poll\.h|time\.h|"
     r"thread|mutex|shared_mutex|condition_variable|future|atomic|stop_token|iostream|fstream|cstdio|ctime|random|"
@@ -44,13 +46,13 @@ CONFINED = {
     re.compile(r"sdbus-c\+\+/"): {"libtunnel/bus", "rdv-server", "tundev/agent", "tundev/netd", "tundev/cli"},
     re.compile(r"openssl/"): {"libtunnel/crypto", "libtunnel/io", "rdv-server", "tundev/agent"},
     re.compile(r"(netlink|nftables|linux/(rtnetlink|netfilter))"): {"libtunnel/net"},
-    re.compile(r"toml\+\+/"): {"rdv-server", "tundev"},
+    re.compile(r"toml\+\+/"): {"libtunnel/provision", "rdv-server", "tundev"},
     re.compile(r"(sqlite3\.h|SQLiteCpp/)"): {"rdv-server"},
     re.compile(r"rdv\.pb\.h"): {"libtunnel/wire"},
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
-LAYERS = {"base", "wire", "core", "crypto", "io", "net", "bus"}
+LAYERS = {"base", "wire", "provision", "core", "crypto", "io", "net", "bus"}
 LOCAL = {"agent": "tundev/agent", "dial": "tundev/dial", "netd": "tundev/netd", "cli": "tundev/cli", "rdv-server": "rdv-server"}
 
 

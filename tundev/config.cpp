@@ -1,7 +1,7 @@
 #include "config.hpp"
 
 #include "base/ipv4.hpp"
-#include "proxy_url.hpp"
+#include "base/proxy_url.hpp"
 
 #include <fmt/format.h>
 #include <net/if.h>
@@ -167,13 +167,14 @@ std::string server_problem(const std::string& address) {
 
 std::string proxy_problem(const std::string& url) {
   std::string problem;
-  if (!url.empty() && url != "direct") (void)ProxyUrl::parse(url, problem);
+  if (!url.empty() && url != "direct") (void)tunnel::ProxyUrl::parse(url, problem);
   return problem;
 }
 
 std::string login_problem(const std::string& text) {
-  const bool good = text.size() <= ProxyUrl::login_bytes_max;
-  return good ? std::string{} : fmt::format("longer than {} bytes", ProxyUrl::login_bytes_max);
+  const bool good = text.size() <= tunnel::ProxyUrl::login_bytes_max;
+  return good ? std::string{}
+              : fmt::format("longer than {} bytes", tunnel::ProxyUrl::login_bytes_max);
 }
 
 std::string host_problem(const std::string& host) {

@@ -1,5 +1,6 @@
 #include "ctl/client.hpp"
 #include "ctl/commands.hpp"
+#include "ctl/sd_file.hpp"
 #include "ctl/text.hpp"
 
 #include <CLI/CLI.hpp>
@@ -20,6 +21,7 @@ struct Arguments {
   std::string role;
   std::string reason;
   Client::DeviceOptions options;
+  SdFile sd_file;
 };
 
 template <class Work>
@@ -36,6 +38,22 @@ void print(const json& value) {
 void print_code(const Common& common, const std::string& name, const Client::Code& code) {
   if (common.json) return print({{"name", name}, {"code", code.code}, {"expires", code.expires}});
   fmt::print("{}", code_text(name, code.code, code.expires));
+}
+
+/// The code in the file for an SD card when one is wanted, else (or when that fails) on the
+/// terminal: it exists only once.
+void hand_over(const Common& common, Arguments& arguments, const Client::Code& code) {
+  auto& file = arguments.sd_file;
+  if (!file.wanted()) return print_code(common, arguments.name, code);
+  try {
+    file.write(code.code);
+  } catch (const ClientError&) {
+    print_code(common, arguments.name, code);
+    throw;
+  }
+  if (common.json)
+    return print({{"name", arguments.name}, {"sd_file", file.path()}, {"expires", code.expires}});
+  fmt::print("{}", sd_file_text(arguments.name, file.path(), code.expires));
 }
 
 /// What a command that changed something says.
@@ -60,10 +78,12 @@ void add_add(CLI::App& app, const Common& common) {
                    "A network an onsite opens beyond its own LAN, e.g. 10.1.0.0/16; repeatable")
       ->type_name("PREFIX")
       ->allow_extra_args(false);
+  arguments->sd_file.add_options(*command);
   command->callback([&common, arguments] {
     attempt("cannot add " + arguments->name, [&] {
-      const auto code = Client{}.add_device(arguments->name, arguments->role, arguments->options);
-      print_code(common, arguments->name, code);
+      arguments->sd_file.prepare(arguments->name, arguments->role);
+      hand_over(common, *arguments,
+                Client{}.add_device(arguments->name, arguments->role, arguments->options));
     });
   });
 }
@@ -93,9 +113,15 @@ void add_code(CLI::App& app, const Common& common) {
       "code", "Print a new enrolment code; codes given out before no longer work");
   const auto arguments = std::make_shared<Arguments>();
   command->add_option("name", arguments->name, "Name of the device")->required();
+  arguments->sd_file.add_options(*command);
   command->callback([&common, arguments] {
-    attempt("cannot make a code for " + arguments->name,
-            [&] { print_code(common, arguments->name, Client{}.new_code(arguments->name)); });
+    attempt("cannot make a code for " + arguments->name, [&] {
+      Client client;
+      if (arguments->sd_file.wanted())
+        arguments->sd_file.prepare(arguments->name,
+                                   client.show_device(arguments->name).value("role", ""));
+      hand_over(common, *arguments, client.new_code(arguments->name));
+    });
   });
 }
 

@@ -178,6 +178,16 @@ std::string code_text(std::string_view name, std::string_view code, std::int64_t
       name, code, format_utc(expires));
 }
 
+std::string sd_file_text(std::string_view name, std::string_view path, std::int64_t expires) {
+  return fmt::format(
+      "{1} makes an SD card the device {0}.\n"
+      "Copy it to the card's first partition as rdv-provision.toml, and switch the device on; "
+      "rdv-status.txt beside it then says how it went.\n"
+      "It holds the code, which works once, until {2}: keep it to yourself, and delete it "
+      "afterwards.\n",
+      name, path, format_utc(expires));
+}
+
 std::string bytes_text(std::uint64_t bytes) {
   constexpr std::array<const char*, 5> units{"B", "kB", "MB", "GB", "TB"};
   auto value = static_cast<double>(bytes);

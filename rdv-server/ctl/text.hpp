@@ -22,6 +22,9 @@ std::string status_details(const nlohmann::json& status);
 /// The enrolment code on a line of its own, then what to do with it and until when.
 std::string code_text(std::string_view name, std::string_view code, std::int64_t expires);
 
+/// What to do with the file that makes an SD card a device, and until when.
+std::string sd_file_text(std::string_view name, std::string_view path, std::int64_t expires);
+
 /// "0 B", "812 kB", "1.4 GB": powers of 1000.
 std::string bytes_text(std::uint64_t bytes);
 

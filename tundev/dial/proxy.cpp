@@ -1,8 +1,8 @@
 #include "dial/proxy.hpp"
 
 #include "base/ipv4.hpp"
+#include "base/proxy_url.hpp"
 #include "crypto/hash.hpp"
-#include "proxy_url.hpp"
 
 #include <boost/algorithm/string/predicate.hpp>
 #include <boost/algorithm/string/trim.hpp>
@@ -50,9 +50,9 @@ std::string read_password(const std::filesystem::path& path) {
     throw ConfigError{fmt::format("[proxy] password_file {}: {}", path.string(),
                                   in.is_open() ? "is empty" : std::strerror(errno))};
   boost::trim_right_if(line, [](char c) { return c == '\r'; });
-  if (line.size() > ProxyUrl::login_bytes_max)
+  if (line.size() > tunnel::ProxyUrl::login_bytes_max)
     throw ConfigError{fmt::format("[proxy] password_file {}: is longer than {} bytes",
-                                  path.string(), ProxyUrl::login_bytes_max)};
+                                  path.string(), tunnel::ProxyUrl::login_bytes_max)};
   return line;
 }
 
@@ -83,7 +83,7 @@ ProxyChoice ProxyChoice::from(const Config::Proxy& config, const Environment& en
   }
   if (text.empty()) return choice;
   std::string problem;
-  auto url = ProxyUrl::parse(text, problem);
+  auto url = tunnel::ProxyUrl::parse(text, problem);
   if (!url) throw ConfigError{fmt::format("{} {}", which, problem)};
   if (!config.user.empty()) url->user = config.user;
   if (!config.password.empty()) url->password = config.password;

@@ -1,6 +1,6 @@
 #define BOOST_TEST_MODULE dial_proxy
+#include "base/proxy_url.hpp"
 #include "dial/http_connect.hpp"
-#include "proxy_url.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -44,13 +44,14 @@ ProxyChoice choose(const Config::Proxy& config, std::map<std::string, std::strin
 
 BOOST_AUTO_TEST_CASE(a_url_is_taken_apart) {
   std::string problem;
-  const auto url = ProxyUrl::parse("http://o%40ps:p%25:w@proxy.example.com:3128/", problem);
+  const auto url = tunnel::ProxyUrl::parse("http://o%40ps:p%25:w@proxy.example.com:3128/", problem);
   BOOST_REQUIRE(url);
   BOOST_TEST(url->address() == "proxy.example.com:3128");
   BOOST_TEST(url->user == "o@ps");
   BOOST_TEST(url->password == "p%:w");
-  BOOST_TEST(ProxyUrl::parse("[2001:db8::1]:8080", problem)->address() == "[2001:db8::1]:8080");
-  BOOST_TEST(ProxyUrl::parse("proxy", problem)->address() == "proxy:80");
+  BOOST_TEST(tunnel::ProxyUrl::parse("[2001:db8::1]:8080", problem)->address() ==
+             "[2001:db8::1]:8080");
+  BOOST_TEST(tunnel::ProxyUrl::parse("proxy", problem)->address() == "proxy:80");
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_http_proxy_is_refused_without_telling_the_password) {
@@ -58,7 +59,7 @@ BOOST_AUTO_TEST_CASE(what_is_no_http_proxy_is_refused_without_telling_the_passwo
        {"https://u:secret@p:1", "socks5://u:secret@p", "http://u:secret@", "http://u:secret@p:0",
         "http://u:secret%zz@p", "http://u:secret@p:1/path", "http://u:secret%0a@p", "http://"}) {
     std::string problem;
-    BOOST_TEST(!ProxyUrl::parse(wrong, problem), wrong);
+    BOOST_TEST(!tunnel::ProxyUrl::parse(wrong, problem), wrong);
     BOOST_TEST(!problem.empty());
     BOOST_TEST(!holds(problem, "secret"));
   }

@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-namespace device {
+namespace tunnel {
 
 /// An HTTP proxy as people write it: http://user:password@proxy:3128, or without "http://". Nothing
 /// that tells of it (errors, address()) holds the password.
@@ -20,4 +20,4 @@ struct ProxyUrl {
   std::string address() const;
 };
 
-}  // namespace device
+}  // namespace tunnel

@@ -1,9 +1,9 @@
-#include "proxy_url.hpp"
+#include "base/proxy_url.hpp"
 
 #include <algorithm>
 #include <charconv>
 
-namespace device {
+namespace tunnel {
 namespace {
 
 /// RFC 3986, section 2.1. @return nothing when a % is not followed by two digits, or the result is
@@ -93,4 +93,4 @@ std::string ProxyUrl::address() const {
   return (v6 ? "[" + host + "]:" : host + ":") + port;
 }
 
-}  // namespace device
+}  // namespace tunnel
