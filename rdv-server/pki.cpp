@@ -1,6 +1,6 @@
 #include "pki.hpp"
 
-#include "crypto/files.hpp"
+#include "base/files.hpp"
 #include "own_files.hpp"
 #include "sqlite_store.hpp"
 
@@ -33,10 +33,10 @@ void check_not_initialised(const Config& config) {
 }
 
 ServerKeys load_keys(const StatePaths& paths) {
-  return {crypto::Authority::load(crypto::read_file(paths.ca_key), crypto::read_file(paths.ca)),
-          crypto::Key::private_from_pem(crypto::read_file(paths.server_key)),
-          crypto::Certificate::from_pem(crypto::read_file(paths.server)),
-          crypto::Key::private_from_pem(crypto::read_file(paths.grant_key))};
+  return {crypto::Authority::load(tunnel::read_file(paths.ca_key), tunnel::read_file(paths.ca)),
+          crypto::Key::private_from_pem(tunnel::read_file(paths.server_key)),
+          crypto::Certificate::from_pem(tunnel::read_file(paths.server)),
+          crypto::Key::private_from_pem(tunnel::read_file(paths.grant_key))};
 }
 
 void init_state(const Config& config, UnixSeconds now) {
@@ -51,12 +51,12 @@ void init_state(const Config& config, UnixSeconds now) {
   const auto server =
       authority.issue_server(server_key, {parse_endpoint(config.public_address).host}, now);
   const auto grant_key = crypto::Key::generate();
-  crypto::write_file_durably(paths.server_key, server_key.private_pem(), secret_mode);
-  crypto::write_file_durably(paths.server, server.pem(), public_mode);
-  crypto::write_file_durably(paths.grant_key, grant_key.private_pem(), secret_mode);
-  crypto::write_file_durably(paths.grant_public, grant_key.public_pem(), public_mode);
-  crypto::write_file_durably(paths.ca, authority.certificate().pem(), public_mode);
-  crypto::write_file_durably(paths.ca_key, authority.key().private_pem(), secret_mode);
+  tunnel::write_file_durably(paths.server_key, server_key.private_pem(), secret_mode);
+  tunnel::write_file_durably(paths.server, server.pem(), public_mode);
+  tunnel::write_file_durably(paths.grant_key, grant_key.private_pem(), secret_mode);
+  tunnel::write_file_durably(paths.grant_public, grant_key.public_pem(), public_mode);
+  tunnel::write_file_durably(paths.ca, authority.certificate().pem(), public_mode);
+  tunnel::write_file_durably(paths.ca_key, authority.key().private_pem(), secret_mode);
   open_sqlite_store(paths.store, true).reset();
   give_to_rdv(config.state_dir);
 }

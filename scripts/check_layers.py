@@ -29,15 +29,15 @@ MAY_INCLUDE = {
     "tundev/dial": {"base", "crypto", "tundev"},
     "tundev/agent": {"base", "wire", "core", "crypto", "io", "bus", "dbus", "tundev", "tundev/dial"},
     "tundev/netd": {"base", "net", "bus", "dbus", "tundev", "io/asio.hpp", "io/stop_signal.hpp"},
-    "tundev/provision": {"base", "wire", "provision"},
-    "tundev/cli": {"base", "wire", "provision", "dbus", "tundev", "tundev/provision"},
+    "tundev/firstboot": {"base", "provision", "tundev"},
+    "tundev/cli": {"base", "wire", "provision", "dbus", "tundev", "tundev/firstboot"},
 }
 
 PURE = {"libtunnel/wire", "libtunnel/provision", "libtunnel/core"}  # given bytes, events and the time; they answer what to do
 NOT_PURE = re.compile(
     r"sys/(socket|epoll|time|un|ioctl|stat)\.h|netinet/.*|arpa/.*|net/if\.h|linux/.*|unistd\.h|fcntl\.h|poll\.h|time\.h|"
     r"thread|mutex|shared_mutex|condition_variable|future|atomic|stop_token|iostream|fstream|cstdio|ctime|random|"
-    r"boost/asio.*|openssl/.*|spdlog/.*|sdbus-c\+\+/.*|systemd/.*|base/(log|unique_fd)\.hpp"
+    r"boost/asio.*|openssl/.*|spdlog/.*|sdbus-c\+\+/.*|systemd/.*|base/(log|unique_fd|files)\.hpp"
 )
 READS_CLOCK = re.compile(r"\b(?:Clock|\w+_clock)::now\s*\(|\bclock_gettime\s*\(|\bstd::time\s*\(")
 
@@ -53,7 +53,7 @@ CONFINED = {
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 LAYERS = {"base", "wire", "provision", "core", "crypto", "io", "net", "bus"}
-LOCAL = {"agent": "tundev/agent", "dial": "tundev/dial", "netd": "tundev/netd", "cli": "tundev/cli", "rdv-server": "rdv-server"}
+LOCAL = {"agent": "tundev/agent", "dial": "tundev/dial", "firstboot": "tundev/firstboot", "netd": "tundev/netd", "cli": "tundev/cli", "rdv-server": "rdv-server"}
 
 
 def folder_of(path: Path) -> str:

@@ -1,7 +1,7 @@
 #pragma once
 #include "base/bytes.hpp"
+#include "base/files.hpp"
 #include "base/result.hpp"
-#include "crypto/files.hpp"
 #include "crypto/hash.hpp"
 #include "crypto/openssl.hpp"
 

@@ -60,12 +60,12 @@ void read_proxy(Reader in, Provisioning::Proxy& out) {
   in.text("password", out.password, Need::no, login_problem);
 }
 
-Provisioning read(Reader& file) {
+Provisioning read(Reader& file, Code code) {
   Provisioning out;
   file.only({"format", "name", "role", "code", "ssh_keys", "uplink", "proxy"});
   file.text("name", out.name, Need::yes, name_problem);
   file.text("role", out.role, Need::yes, role_problem);
-  file.text("code", out.code, Need::yes, code_problem);
+  file.text("code", out.code, code == Code::needed ? Need::yes : Need::no, code_problem);
   file.texts("ssh_keys", out.ssh_keys, Need::no, ssh_keys_max, ssh_key_problem);
   read_uplink(file.section("uplink"), out.uplink);
   read_proxy(file.section("proxy"), out.proxy);
@@ -120,7 +120,7 @@ std::string Problem::str() const {
                      key.empty() ? "" : ": ", why);
 }
 
-std::variant<Provisioning, Problems> check(std::string_view text) {
+std::variant<Provisioning, Problems> check(std::string_view text, Code code) {
   Problems problems;
   if (text.size() > file_bytes_max) {
     problems.push_back({0, "", fmt::format("the file is larger than {} bytes", file_bytes_max)});
@@ -131,7 +131,7 @@ std::variant<Provisioning, Problems> check(std::string_view text) {
     Reader file{table, "", problems};
     file.format(format);
     if (!problems.empty()) return problems;  // of another format everything may be otherwise
-    auto provisioning = read(file);
+    auto provisioning = read(file, code);
     if (problems.empty()) return provisioning;
   } catch (const toml::parse_error& error) {
     problems.push_back({error.source().begin.line, "",

@@ -51,9 +51,12 @@ struct Problem {
 };
 using Problems = std::vector<Problem>;
 
+/// A file as the administrator gives it, or the copy a device keeps when its code is used up.
+enum class Code : bool { none, needed };
+
 /// Reads the text of such a file and says everything that is wrong with it, problems_max at most.
 /// Never throws on bad text: it may come from anybody who holds the card.
-std::variant<Provisioning, Problems> check(std::string_view text);
+std::variant<Provisioning, Problems> check(std::string_view text, Code code = Code::needed);
 
 /// As text for check(), with a comment for the person who looks at the card. Values that no file
 /// can hold (control characters) come back as problems of check().

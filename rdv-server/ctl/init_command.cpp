@@ -1,6 +1,6 @@
 #include "base/bytes.hpp"
+#include "base/files.hpp"
 #include "config.hpp"
-#include "crypto/files.hpp"
 #include "ctl/commands.hpp"
 #include "own_files.hpp"
 #include "pki.hpp"
@@ -78,7 +78,7 @@ void init(const Common& common, const std::string& address) try {
   if (found.is_new) {
     if (const auto folder = common.config.parent_path(); !folder.empty())
       fs::create_directories(folder);
-    tunnel::crypto::write_file_durably(
+    tunnel::write_file_durably(
         common.config,
         first_config(parse_endpoint(found.config.public_address), found.config.state_dir),
         config_mode);

@@ -1,8 +1,8 @@
 #include "agent/identity.hpp"
 
 #include "agent/identity_text.hpp"
+#include "base/files.hpp"
 #include "base/log.hpp"
-#include "crypto/files.hpp"
 
 #include <fmt/format.h>
 
@@ -37,7 +37,7 @@ IdentityStore::Copies IdentityStore::read() const {
     const auto path = folder_ / name_of(i);
     try {
       if (!fs::exists(path)) continue;
-      copies[i].text = crypto::read_file(path);
+      copies[i].text = tunnel::read_file(path);
       copies[i].stored = parse_identity(copies[i].text);
     } catch (const std::exception& error) {
       copies[i].damage = error.what();
@@ -47,7 +47,7 @@ IdentityStore::Copies IdentityStore::read() const {
 }
 
 void IdentityStore::write(std::size_t which, const std::string& text) const {
-  crypto::write_file_durably(folder_ / name_of(which), text, 0600);
+  tunnel::write_file_durably(folder_ / name_of(which), text, 0600);
 }
 
 std::optional<Identity> IdentityStore::load() const {
@@ -77,7 +77,7 @@ void IdentityStore::require_room() const {
   constexpr std::size_t bytes = 16 * 1024;  // both copies, and the one that is being written
   const auto probe = folder_ / "room";
   try {
-    crypto::write_file_durably(probe, std::string(bytes, ' '), 0600);
+    tunnel::write_file_durably(probe, std::string(bytes, ' '), 0600);
     fs::remove(probe);
   } catch (const std::system_error& error) {
     throw IdentityError{fmt::format("cannot store an identity: {}", error.what())};

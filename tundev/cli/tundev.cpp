@@ -2,6 +2,7 @@
 #include "cli/command.hpp"
 #include "cli/device_bus.hpp"
 #include "cli/json.hpp"
+#include "cli/provision.hpp"
 #include "cli/text.hpp"
 #include "wire/enrolment_code.hpp"
 
@@ -68,6 +69,40 @@ int version(Console& console) {
   return exit_done;
 }
 
+/// The arguments of `tundev provision`.
+struct ProvisionArguments {
+  Provision::Options options;
+  bool settings = false, enroll = false;
+};
+
+CLI::App* add_provision(CLI::App& app, ProvisionArguments& arguments) {
+  auto* command = app.add_subcommand(
+      "provision", "become the device that rdvctl device add --sd-file wrote a file for");
+  auto& options = arguments.options;
+  command->add_option("file", options.file, "the file, on the card's first partition")
+      ->type_name("FILE")
+      ->capture_default_str();
+  const auto add = [&](const char* option, std::filesystem::path& value, const char* help) {
+    return command->add_option(option, value, help)->type_name("PATH");
+  };
+  add("--status", options.status, "how it went, for people [rdv-status.txt beside FILE]");
+  add("--root", options.place.root, "the system to set up")->capture_default_str();
+  add("--state", options.place.state, "root's own folder, which outlives a reboot")
+      ->capture_default_str();
+  add("--authorized-keys", options.place.authorized_keys, "where the ssh keys go")
+      ->capture_default_str();
+  auto* settings =
+      command->add_flag("--settings", arguments.settings, "only this step: name, keys, network");
+  command->add_flag("--enroll", arguments.enroll, "only this step: enrol")->excludes(settings);
+  return command;
+}
+
+int provision(Console& console, const ProvisionArguments& arguments) {
+  Provision work{console, arguments.options};
+  const int set = arguments.enroll ? exit_done : work.settings();
+  return arguments.settings || set != exit_done ? set : work.enroll();
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Enrols this device with an RDV server and shows its state.", program};
   bool json = false;
@@ -84,6 +119,8 @@ int run(int argc, char** argv) {
   auto* status_command = app.add_subcommand("status", "who this device is, and its server");
   auto* version_command =
       app.add_subcommand("version", "of this command and of the running service");
+  ProvisionArguments provisioning;
+  auto* provision_command = add_provision(app, provisioning);
   app.require_subcommand(0, 1);
   if (const auto code = parse_arguments(app, argc, argv)) return *code;
 
@@ -94,8 +131,11 @@ int run(int argc, char** argv) {
   }
   if (status_command->parsed())
     return run_command(console, "cannot show the device's status", [&] { return status(console); });
+  if (provision_command->parsed())
+    return run_command(console, "cannot provision this device",
+                       [&] { return provision(console, provisioning); });
   if (!version_command->parsed())
-    return refuse_usage(console, program, "say what to do: enroll, status or version");
+    return refuse_usage(console, program, "say what to do: enroll, provision, status or version");
   return run_command(console, "cannot show the versions", [&] { return version(console); });
 }
 

@@ -1,6 +1,6 @@
 #define BOOST_TEST_MODULE server_audit_files
+#include "base/files.hpp"
 #include "component/server/audit_fixture.hpp"
-#include "crypto/files.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -35,8 +35,8 @@ struct FilesFixture {
   fs::path newest() const { return audit_files(folder()).back(); }
   /// Writes behind, or in place of, what stands in the newest file.
   void scribble(std::string_view text, bool behind = true) const {
-    const auto before = behind ? tunnel::crypto::read_file(newest()) : std::string{};
-    tunnel::crypto::write_file_durably(newest(), before + std::string{text}, 0600);
+    const auto before = behind ? tunnel::read_file(newest()) : std::string{};
+    tunnel::write_file_durably(newest(), before + std::string{text}, 0600);
   }
 
   TemporaryFolder temporary;
@@ -134,7 +134,7 @@ BOOST_AUTO_TEST_CASE(a_file_whose_first_line_was_torn_is_as_if_it_had_not_been_b
 BOOST_AUTO_TEST_CASE(an_end_that_is_no_record_stays_as_it_is_and_the_chain_goes_on_in_a_new_file) {
   run(3);
   scribble("this was a record once\n");
-  const auto damaged = tunnel::crypto::read_file(newest());
+  const auto damaged = tunnel::read_file(newest());
   AuditFiles files{settings()};
   const auto found = files.open();
   BOOST_TEST(found.head.sequence == 3U);
@@ -142,7 +142,7 @@ BOOST_AUTO_TEST_CASE(an_end_that_is_no_record_stays_as_it_is_and_the_chain_goes_
       (found.damage.find("the last line of ") == 0 && found.damage.ends_with(": it is no record")));
   append(files);
   BOOST_TEST(audit_files(folder()).size() == 2U);
-  BOOST_TEST(tunnel::crypto::read_file(audit_files(folder())[0]) == damaged);
+  BOOST_TEST(tunnel::read_file(audit_files(folder())[0]) == damaged);
   BOOST_TEST(broken(folder()) == "the line behind record 3 is damaged: it is no record");
 }
 

@@ -1,7 +1,7 @@
 // The store on a real file: what survives, what two connections see, who wins a race.
 #define BOOST_TEST_MODULE server_core_store
+#include "base/files.hpp"
 #include "component/server/ctl_harness.hpp"
-#include "crypto/files.hpp"
 #include "crypto/hash.hpp"
 
 #include <SQLiteCpp/SQLiteCpp.h>
@@ -95,7 +95,7 @@ BOOST_AUTO_TEST_CASE(a_session_that_cannot_be_read_is_removed_and_stops_nobody) 
 
 BOOST_AUTO_TEST_CASE(a_store_that_is_not_there_or_is_none_or_is_newer_is_refused) {
   BOOST_CHECK_THROW(open_sqlite_store(file), StoreError);
-  crypto::write_file_durably(folder.path() / "text", std::string(5000, 'x'), 0600);
+  tunnel::write_file_durably(folder.path() / "text", std::string(5000, 'x'), 0600);
   BOOST_CHECK_THROW(open_sqlite_store(folder.path() / "text"), StoreError);
   open_sqlite_store(file, true);
   SQLite::Database{file.string(), SQLite::OPEN_READWRITE}.exec("PRAGMA user_version = 99");

@@ -1,6 +1,6 @@
 #include "component/server/ctl_harness.hpp"
 
-#include "crypto/files.hpp"
+#include "base/files.hpp"
 
 #include <fmt/format.h>
 #include <sys/wait.h>
@@ -31,7 +31,7 @@ constexpr char bus_configuration[] = R"(<!DOCTYPE busconfig PUBLIC
 <include>{1}</include></busconfig>)";
 
 std::string slurp(const fs::path& file) {
-  return fs::exists(file) ? crypto::read_file(file) : std::string{};
+  return fs::exists(file) ? tunnel::read_file(file) : std::string{};
 }
 
 }  // namespace
@@ -49,7 +49,7 @@ TemporaryFolder::~TemporaryFolder() {
 
 PolicyBus::PolicyBus(const fs::path& folder) {
   const auto configuration = folder / "bus.conf";
-  crypto::write_file_durably(configuration,
+  tunnel::write_file_durably(configuration,
                              fmt::format(bus_configuration, folder.string(), RDV_POLICY), 0644);
   daemon_ = ::fork();
   if (daemon_ < 0) throw std::runtime_error{"no process"};

@@ -1,7 +1,7 @@
 // rdvctl init: the keys and the store of a new server, without a daemon.
 #define BOOST_TEST_MODULE server_ctl_init
+#include "base/files.hpp"
 #include "component/server/ctl_harness.hpp"
-#include "crypto/files.hpp"
 #include "own_files.hpp"
 #include "pki.hpp"
 
@@ -23,9 +23,7 @@ struct NewServer {
   Ran init(const std::string& more = "") {
     return rdvctl(folder.path(), "--config " + config.string() + " init " + more);
   }
-  void write_config(const std::string& text) {
-    tunnel::crypto::write_file_durably(config, text, 0644);
-  }
+  void write_config(const std::string& text) { tunnel::write_file_durably(config, text, 0644); }
   std::string good_config() const {
     return "public_address = \"203.0.113.10:8443\"\nstate_dir = \"" + state.string() + "\"\n";
   }
@@ -51,9 +49,8 @@ BOOST_AUTO_TEST_CASE(it_makes_all_keys_and_the_store_readable_by_their_owner_onl
   BOOST_TEST(ran.exit_code == 0, ran.err);
   const StatePaths paths{state};
   const auto keys = load_keys(paths);
-  BOOST_TEST(
-      (keys.grant_key.hash() ==
-       tunnel::crypto::Key::public_from_pem(tunnel::crypto::read_file(paths.grant_public)).hash()));
+  BOOST_TEST((keys.grant_key.hash() ==
+              tunnel::crypto::Key::public_from_pem(tunnel::read_file(paths.grant_public)).hash()));
   BOOST_TEST((ran.out.find(tunnel::to_hex(keys.authority.certificate().fingerprint())) !=
               std::string::npos));
   BOOST_TEST(open_sqlite_store(paths.store)->devices().empty());
@@ -75,7 +72,7 @@ BOOST_AUTO_TEST_CASE(as_root_everything_belongs_to_the_user_rdv) {
 BOOST_AUTO_TEST_CASE(an_existing_ca_is_never_overwritten) {
   write_config(good_config());
   init();
-  const auto before = tunnel::crypto::read_file(state / "ca.key");
+  const auto before = tunnel::read_file(state / "ca.key");
   const auto ran = init();
   BOOST_TEST(ran.exit_code == 1);
   BOOST_TEST(ran.err == "rdvctl: cannot initialise the server: " + (state / "ca.key").string() +
@@ -84,7 +81,7 @@ BOOST_AUTO_TEST_CASE(an_existing_ca_is_never_overwritten) {
                             "rdvctl: to begin anew and lose all devices, stop rdv-server and "
                             "remove " +
                             state.string() + "\n");
-  BOOST_TEST(tunnel::crypto::read_file(state / "ca.key") == before);
+  BOOST_TEST(tunnel::read_file(state / "ca.key") == before);
 }
 
 BOOST_AUTO_TEST_CASE(what_the_configuration_and_the_option_say_must_agree) {

@@ -1,7 +1,7 @@
 // The file that makes an SD card a device, as the real rdvctl writes it.
 #define BOOST_TEST_MODULE server_ctl_sd_file
+#include "base/files.hpp"
 #include "component/server/ctl_harness.hpp"
-#include "crypto/files.hpp"
 #include "provision/provisioning.hpp"
 #include "wire/enrolment_code.hpp"
 
@@ -31,7 +31,7 @@ struct Administration {
   bool knows(const std::string& name) { return run("device show " + name).exit_code == 0; }
   /// What a device would read.
   Provisioning read(const std::string& name) {
-    auto checked = tunnel::provision::check(tunnel::crypto::read_file(folder.path() / name));
+    auto checked = tunnel::provision::check(tunnel::read_file(folder.path() / name));
     BOOST_REQUIRE(std::holds_alternative<Provisioning>(checked));
     return std::get<Provisioning>(std::move(checked));
   }
@@ -124,7 +124,7 @@ BOOST_AUTO_TEST_CASE(no_file_is_overwritten_and_none_is_left_when_there_is_no_co
   const auto exists = run("device add rpi1100 --role onsite --sd-file " + at("mine"));
   BOOST_TEST(exists.exit_code == 1);
   BOOST_TEST(exists.err.find("mine exists already\n") != std::string::npos, exists.err);
-  BOOST_TEST(tunnel::crypto::read_file(at("mine")) == "precious");
+  BOOST_TEST(tunnel::read_file(at("mine")) == "precious");
   BOOST_TEST(!knows("rpi1100"));
   const auto nowhere = run("device add rpi1100 --role onsite --sd-file /nonexistent/sd.toml");
   BOOST_TEST(nowhere.err.find("/nonexistent/sd.toml") != std::string::npos);

@@ -1,6 +1,6 @@
 #include "net_fixture.hpp"
 
-#include "crypto/files.hpp"
+#include "base/files.hpp"
 
 #include <csignal>
 #include <cstdlib>

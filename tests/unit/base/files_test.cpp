@@ -1,4 +1,4 @@
-#include "crypto/files.hpp"
+#include "base/files.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <sys/stat.h>
@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <system_error>
 
-namespace tunnel::crypto {
+namespace tunnel {
 namespace {
 
 struct Folder {
@@ -55,4 +55,4 @@ BOOST_FIXTURE_TEST_CASE(an_error_names_the_file, Folder) {
                         names);
 }
 
-}  // namespace tunnel::crypto
+}  // namespace tunnel

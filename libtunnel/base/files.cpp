@@ -1,4 +1,4 @@
-#include "crypto/files.hpp"
+#include "base/files.hpp"
 
 #include "base/unique_fd.hpp"
 
@@ -8,7 +8,7 @@
 #include <system_error>
 #include <unistd.h>
 
-namespace tunnel::crypto {
+namespace tunnel {
 namespace {
 
 [[noreturn]] void fail(const std::string& attempted, const std::filesystem::path& path) {
@@ -35,10 +35,11 @@ class Temporary {
 
 void write_file_durably(const std::filesystem::path& path, std::string_view text, unsigned mode) {
   const auto temporary = std::filesystem::path{path.string() + ".new"};
-  UniqueFd file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)};
+  UniqueFd file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+                       mode == no_mode ? 0600 : mode)};
   if (!file) fail("create", temporary);
   Temporary guard{temporary};
-  if (::fchmod(file.get(), mode) != 0) fail("set the mode of", temporary);
+  if (mode != no_mode && ::fchmod(file.get(), mode) != 0) fail("set the mode of", temporary);
   while (!text.empty()) {
     const auto written = ::write(file.get(), text.data(), text.size());
     if (written < 0 && errno == EINTR) continue;
@@ -67,4 +68,4 @@ std::string read_file(const std::filesystem::path& path) {
   }
 }
 
-}  // namespace tunnel::crypto
+}  // namespace tunnel
