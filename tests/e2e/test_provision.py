@@ -1,0 +1,91 @@
+"""A file on an SD card makes a device of a bare system, or says on the card why not."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import uuid
+from pathlib import Path
+
+from case import LabCase
+
+SPARE = "camera"  # this host plays a device that is not enrolled yet
+
+
+class Provision(LabCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.lab.daemons.start_device(SPARE)
+        self.addCleanup(self.forget_spare)
+        self.folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.file = self.folder / "rdv-provision.toml"
+        self.root = self.folder / "root"
+        self.name = f"test-{uuid.uuid4().hex[:8]}"
+        made = self.folder / "made.toml"
+        self.rdv.run("rdvctl", "device", "add", self.name, "--role", "onsite", "--sd-file", made)
+        self.addCleanup(self.lab.daemons.rdvctl, "device", "remove", self.name)
+        self.good = made.read_text()
+
+    def forget_spare(self) -> None:
+        """The spare device is as new again."""
+        spare = self.lab[SPARE]
+        for daemon in ("tundev-agent", "tundev-netd"):
+            spare.background(daemon).stop()
+        for name in ("state", "run"):
+            shutil.rmtree(spare.directory / name, ignore_errors=True)
+
+    def provision(self, *before: str):
+        return self.lab[SPARE].run(*before, "tundev", "provision", self.file, "--root", self.root, check=False)
+
+    @property
+    def status(self) -> str:
+        return (self.folder / "rdv-status.txt").read_text()
+
+    def kept(self) -> str:
+        return (self.root / "var/lib/rdv-provision/provision.toml").read_text()
+
+    def assert_is_device(self) -> None:
+        self.lab.daemons.wait_online([self.name])
+        self.assertIn(f"{self.name}: enrolled.", self.status)
+        self.assertFalse(self.file.exists(), "the code must not stay on the card")
+        self.assertNotIn("\ncode =", self.kept())
+        self.assertEqual((self.root / "etc/hostname").read_text(), f"{self.name}\n")
+
+    def test_a_good_file_makes_the_device_and_goes(self) -> None:
+        self.file.write_text(self.good)
+        done = self.provision()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assert_is_device()
+        self.assertEqual(self.provision().returncode, 0, "a later boot has nothing to do")
+
+    def test_a_bad_file_stays_and_a_corrected_one_is_taken(self) -> None:
+        self.file.write_text(self.good.replace('role = "onsite"', 'role = "slave"'))
+        self.assertEqual(self.provision().returncode, 1)
+        self.assertRegex(self.status, r'line \d+: role: must be "onsite" or "master"')
+        self.assertTrue(self.file.exists())
+        self.file.write_text(self.good)
+        self.assertEqual(self.provision().returncode, 0)
+        self.assert_is_device()
+
+    def test_a_refused_code_is_said_on_the_card_and_a_new_file_is_taken(self) -> None:
+        new = self.folder / "new.toml"
+        self.rdv.run("rdvctl", "device", "code", self.name, "--sd-file", new)
+        self.file.write_text(self.good)  # its code was replaced
+        self.assertEqual(self.provision().returncode, 1)
+        self.assertRegex(self.status, "(?s)not enrolled yet.*What is wrong: .+What to do: .+rdvctl device code")
+        self.assertEqual(self.file.read_text(), self.good)
+        self.file.write_text(new.read_text())
+        self.assertEqual(self.provision().returncode, 0)
+        self.assert_is_device()
+
+    def test_whenever_the_power_is_cut_the_next_boot_goes_on(self) -> None:
+        """SIGKILL in place of one write after the other that changes a disk, until none is left."""
+        self.file.write_text(self.good)
+        for call in ("fsync", "rename", "unlink"):
+            for number in (1, 2, 3):
+                inject = f"inject={call}:signal=KILL:when={number}"
+                self.provision("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject)
+        done = self.provision()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assert_is_device()
