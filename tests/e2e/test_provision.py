@@ -82,10 +82,13 @@ class Provision(LabCase):
     def test_whenever_the_power_is_cut_the_next_boot_goes_on(self) -> None:
         """SIGKILL in place of one write after the other that changes a disk, until none is left."""
         self.file.write_text(self.good)
+        killed = 0
         for call in ("fsync", "rename", "unlink"):
             for number in (1, 2, 3):
                 inject = f"inject={call}:signal=KILL:when={number}"
-                self.provision("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject)
+                done = self.provision("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject)
+                killed += done.returncode not in (0, 1)
+        self.assertGreaterEqual(killed, 5, "strace did not kill")
         done = self.provision()
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assert_is_device()

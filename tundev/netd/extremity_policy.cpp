@@ -22,7 +22,8 @@ std::string_view ExtremityPolicy::why_not(const LinkFacts& link) const {
     if (matches(glob, link.name)) return "the configuration excludes it";
   if (!config_.match.empty())
     return matches(config_.match, link.name) ? "" : "the configuration wants another name";
-  if (link.name == "eth0") return "eth0 is the built-in port";
+  if (link.on_board) return "it is the board's own port";
+  if (link.name == "eth0" && !link.usb) return "eth0 is the built-in port";
   if (!link.kind.empty() && link.kind != "veth") return "it is virtual";
   if (link.addressed) return "somebody else has given it an address";
   return "";

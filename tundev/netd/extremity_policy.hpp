@@ -14,18 +14,21 @@ struct LinkFacts {
   std::string kind;       ///< IFLA_INFO_KIND: "" for hardware, "veth", "bridge", "tun"…
   bool ethernet = false;  ///< ARPHRD_ETHER and no loopback
   bool wireless = false;
-  bool enslaved = false;       ///< a port of a bridge, bond or team
-  bool carrier = false;        ///< a cable with somebody at its other end
+  bool usb = false;       ///< behind a USB port, also one on the board
+  bool on_board = false;  ///< soldered on: the device tree has it, or it is no USB on such a board
+  bool enslaved = false;  ///< a port of a bridge, bond or team
+  bool carrier = false;   ///< a cable with somebody at its other end
   bool default_route = false;  ///< a default route of the main table leaves by it
   bool addressed = false;  ///< somebody else gave it an IPv4 address (link-local ones do not count)
 };
 
 /// Decides which interface is the laptop's port of a master. Pure.
 ///
-/// Anything that is a plain Ethernet adapter may be it, but not lo, eth0 (the built-in port),
-/// Wi-Fi, a way to the Internet, a port of a bridge, something virtual, or one that somebody else
-/// has configured. A `match` replaces the judgement by name, kind and address: it may name eth0,
-/// but never an uplink, Wi-Fi or an rdv link.
+/// Anything that is a plain Ethernet adapter may be it, but not lo, the board's own port (also when
+/// that is USB, as on a Pi 3), an eth0 that is no USB adapter, Wi-Fi, a way to the Internet, a port
+/// of a bridge, something virtual, or one that somebody else has configured. A `match` replaces the
+/// judgement by name, place, kind and address: it may name eth0, but never an uplink, Wi-Fi or an
+/// rdv link.
 class ExtremityPolicy {
  public:
   struct Config {

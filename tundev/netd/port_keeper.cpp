@@ -68,11 +68,14 @@ std::vector<LinkFacts> PortKeeper::read_facts() {
           return address.index == link.index && address.protocol != net::our_protocol &&
                  !is_link_local(address.address.address);
         });
+    const auto place = place_of(link.name);
     facts.push_back({.index = link.index,
                      .name = link.name,
                      .kind = link.kind,
                      .ethernet = link.hardware == ARPHRD_ETHER,
                      .wireless = is_wireless(link.name),
+                     .usb = place.usb,
+                     .on_board = place.on_board,
                      .enslaved = link.master_index != 0,
                      .carrier = link.carrier,
                      .default_route = uplink && uplink->index == link.index,
