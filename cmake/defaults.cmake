@@ -20,8 +20,9 @@ if(RDV_CCACHE)
       ${RDV_CCACHE})
 endif()
 
+# A cross-compiler looks for a linker of its own name only.
 find_program(RDV_LLD ld.lld)
-if(RDV_LLD)
+if(RDV_LLD AND NOT CMAKE_CROSSCOMPILING)
   add_link_options(-fuse-ld=lld)
 endif()
 

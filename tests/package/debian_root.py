@@ -25,6 +25,14 @@ def packages(arch: str = "") -> list[Path]:
     return found
 
 
+def cross_root(arch: str) -> Path:
+    """The Debian in which scripts/package has cross-built for `arch`; its apt knows both architectures."""
+    found = list((REPO / "build" / "root").glob(f"cross-{arch}-*"))
+    if len(found) != 1:
+        raise LabError(f"packages for {arch} were not cross-built here: do it with scripts/package {arch}")
+    return found[0]
+
+
 def sources() -> list[str]:
     """The apt sources of this machine that are Debian's."""
     places = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
