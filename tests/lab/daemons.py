@@ -56,7 +56,7 @@ class Daemons:
     def start(self) -> None:
         """Initialises and starts the server, starts and enrols every device, waits until all are online."""
         check_programs()
-        self._init_server()
+        self.init_server()
         with ThreadPoolExecutor(8) as pool:
             started = [pool.submit(self.start_server)]
             started += [pool.submit(self.start_device, name) for name in self.devices]
@@ -65,7 +65,7 @@ class Daemons:
             list(pool.map(self.enrol, self.devices))
         self.wait_online([device_name(name) for name in self.devices])
 
-    def _init_server(self) -> None:
+    def init_server(self) -> None:
         directory = self.server.directory
         config = directory / "server.toml"
         if config.exists():

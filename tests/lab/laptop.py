@@ -29,6 +29,11 @@ def plug(laptop: Host, master: Host, port: str = LAPTOP_PORT, link: str = "eth0"
             + ["peer", "name", link, "netns", laptop.netns, "address", laptop_mac]
         )
         run(["ip", "-n", laptop.netns, "link", "set", link, "up"])
+    ask_for_address(laptop, link)
+
+
+def ask_for_address(laptop: Host, link: str = "eth0") -> None:
+    """Starts its DHCP client on a cable, if it does not run."""
     laptop.start(
         f"udhcpc-{link}",
         *("udhcpc", "-f", "-i", link, "-s", SCRIPT),
@@ -36,14 +41,19 @@ def plug(laptop: Host, master: Host, port: str = LAPTOP_PORT, link: str = "eth0"
     )
 
 
-def unplug(laptop: Host, master: Host, port: str = LAPTOP_PORT, link: str = "eth0") -> None:
-    """Pulls the adapter out: the link is gone at both ends at once."""
+def forget_address(laptop: Host, link: str = "eth0") -> None:
+    """Ends it, and what it had got: the adapter is gone."""
     laptop.background(f"udhcpc-{link}").kill()
-    if has_link(master, port):
-        run(["ip", "-n", master.netns, "link", "del", port])
     if link == "eth0":  # a second adapter never had a lease
         (laptop.directory / "lease").unlink(missing_ok=True)
         (laptop.etc / "resolv.conf").write_text("")
+
+
+def unplug(laptop: Host, master: Host, port: str = LAPTOP_PORT, link: str = "eth0") -> None:
+    """Pulls the adapter out: the link is gone at both ends at once."""
+    if has_link(master, port):
+        run(["ip", "-n", master.netns, "link", "del", port])
+    forget_address(laptop, link)
 
 
 def lease(laptop: Host) -> dict[str, str]:

@@ -1,0 +1,161 @@
+"""A Raspberry Pi of the lab: the SD card's image in an emulated arm64 machine, at the place of a host of the lab.
+
+QEMU's `virt` machine has the Pi 3's processor and none of its devices: card and network are virtio's. Kernel, initial RAM
+disk and command line are those that the Pi's boot loader would take from the card.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+from qmp import Qmp
+
+from lab import laptop as laptops
+from lab.host import REPO, Host
+from lab.people import Privileges
+from lab.process import LabError, run, tail, until
+from lab.topology import DEVICE_LAN
+
+IMAGE = REPO / "build" / "image" / "rdv.img"
+FAT = f"@@{4 << 20}"  # behind the image's name, for mtools
+DATA = f"?offset={1284 << 20}"  # the same for e2fsprogs
+BOOT_SECONDS = 400.0  # 67 s on a calm machine
+PORT_MAC = "52:54:00:68:00:01"
+READY = re.compile(r"rdv: (\S+) is ready after (\d+) s")
+MACHINE = (
+    *("-M", "virt,gic-version=2", "-cpu", "cortex-a53", "-smp", "2", "-m", "512", "-accel", "tcg,thread=multi"),
+    *("-display", "none", "-monitor", "none", "-no-reboot", "-device", "qemu-xhci,id=xhci"),
+)
+
+
+class Guest(Host):
+    """Stands where `host` stood: at the end of its cable. What is run on it is run by ssh from `engineer`, as root."""
+
+    def __init__(self, host: Host, engineer: Host, key: Path) -> None:
+        super().__init__(host.netns.removesuffix(f"-{host.name}"), host.name)
+        self.engineer = engineer
+        self.key = key
+        self.card = REPO / "build" / "image" / f"{self.netns}.img"
+        self.serial = self.directory / "serial.log"
+        self._qmp: Qmp | None = None
+
+    # --- card ---------------------------------------------------------------------------------------------------------
+
+    def insert_card(self) -> None:
+        """A fresh copy of the image."""
+        if not IMAGE.exists():
+            raise LabError(f"no image {IMAGE}: build it with raspberry-image/build")
+        run(["cp", "--sparse=always", str(IMAGE), str(self.card)])
+
+    def put_key(self) -> None:
+        """The engineer's key is root's, as if it had been there at an earlier boot."""
+        public = self.key.with_suffix(".pub")
+        steps = ["mkdir kept", "mkdir kept/root", "mkdir kept/root/.ssh", f"write {public} kept/root/.ssh/authorized_keys"]
+        run(["debugfs", "-w", "-f", "-", f"{self.card}{DATA}"], stdin="\n".join(steps))
+
+    def read_card(self, name: str) -> str:
+        """A text file of the FAT partition; "" when there is none."""
+        return run(["mtype", "-i", f"{self.card}{FAT}", f"::{name}"], check=False).stdout
+
+    def _boot_files(self) -> list[str]:
+        """As config.txt and cmdline.txt on the card say, and the console that this machine has."""
+        config = dict(re.findall(r"^(kernel|initramfs)[= ](\S+)$", self.read_card("config.txt"), re.MULTILINE))
+        for name in config.values():
+            run(["mcopy", "-o", "-i", f"{self.card}{FAT}", f"::{name}", str(self.directory / name)])
+        kernel, initramfs = (str(self.directory / config[key]) for key in ("kernel", "initramfs"))
+        return ["-kernel", kernel, "-initrd", initramfs, "-append", f"{self.read_card('cmdline.txt').strip()} console=ttyAMA0"]
+
+    # --- power --------------------------------------------------------------------------------------------------------
+
+    def lay_cable(self) -> None:
+        """The host's own cable becomes the guest's: a switch between it and the emulator."""
+        self.background("sshd").kill()
+        ip = ["ip", "-n", self.netns]
+        run([*ip, "addr", "flush", "dev", "eth0"])
+        run([*ip, "link", "add", "switch", "type", "bridge", "forward_delay", "0", "mcast_snooping", "0"])
+        run([*ip, "tuntap", "add", "uplink", "mode", "tap"])
+        for link in ("eth0", "uplink"):
+            run([*ip, "link", "set", link, "master", "switch", "up"])
+        run([*ip, "link", "set", "switch", "up"])
+
+    def power_on(self) -> None:
+        self.serial.unlink(missing_ok=True)
+        socket = self.directory / "qmp"
+        socket.unlink(missing_ok=True)
+        self.start(
+            "qemu",
+            *("qemu-system-aarch64", *MACHINE, *self._boot_files()),
+            *("-drive", f"file={self.card},if=none,id=card,format=raw", "-device", "virtio-blk-pci,drive=card"),
+            *("-netdev", "tap,id=uplink,ifname=uplink,script=no,downscript=no"),
+            *("-device", f"virtio-net-pci,netdev=uplink,mac={PORT_MAC},romfile="),
+            *("-serial", f"file:{self.serial}", "-qmp", f"unix:{socket},server=on,wait=off"),
+        )
+        self._qmp = Qmp(socket)
+
+    def power_off(self) -> None:
+        """By pulling the plug."""
+        if self._qmp:
+            self._qmp.close()
+            self._qmp = None
+        self.background("qemu").kill()
+
+    def wait_ready(self) -> tuple[str, int]:
+        """The name it says on its console when it has started, and after how many seconds it did."""
+
+        def said() -> re.Match | None:
+            if not self.background("qemu").pid:
+                raise LabError(f"{self.name}: the emulator has ended:\n{tail(self.background('qemu').log)}{self.last_words()}")
+            return READY.search(self.console())
+
+        try:
+            found = until(f"{self.name} to have started", said, BOOT_SECONDS, 0.2)
+        except LabError as error:
+            raise LabError(f"{error}:\n{self.last_words()}") from None
+        return found[1], int(found[2])
+
+    def console(self) -> str:
+        return self.serial.read_text(errors="replace") if self.serial.exists() else ""
+
+    def last_words(self) -> str:
+        return tail(self.console(), 40)
+
+    # --- the laptop's port --------------------------------------------------------------------------------------------
+
+    def plug(self, laptop: Host) -> None:
+        """A USB-Ethernet adapter with the laptop at its other end."""
+        self._qmp.do("netdev_add", type="tap", id="adapter", ifname="adapter", script="no", downscript="no")
+        run(["ip", "-n", self.netns, "link", "set", "adapter", "netns", laptop.netns, "name", "eth0"])
+        run(["ip", "-n", laptop.netns, "link", "set", "eth0", "up"])
+        self._qmp.do("device_add", driver="usb-net", id="usb-adapter", netdev="adapter", bus="xhci.0")
+        laptops.ask_for_address(laptop)
+
+    def unplug(self, laptop: Host) -> None:
+        self._qmp.do("device_del", id="usb-adapter")
+        self._qmp.wait_event("DEVICE_DELETED", device="usb-adapter")
+        self._qmp.do("netdev_del", id="adapter")
+        laptops.forget_address(laptop)
+
+    # --- commands -----------------------------------------------------------------------------------------------------
+
+    def command(self, argv: list[str], privileges: Privileges | None = None) -> list[str]:
+        """Given privileges, it is a person's command; the emulator itself is started without (see start())."""
+        options = ["BatchMode=yes", "StrictHostKeyChecking=accept-new", "ConnectTimeout=30", "ServerAliveInterval=10"]
+        options.append(f"UserKnownHostsFile={self.directory / 'known_hosts'}")
+        words = [word for option in options for word in ("-o", option)]
+        ssh = ["ssh", "-q", "-t", "-F", "/dev/null", "-i", str(self.key), *words, f"root@{DEVICE_LAN}"]
+        return self.engineer.command([*ssh, shlex.join(map(str, argv))])
+
+    def start(self, name: str, *argv: object, privileges: Privileges | None = None):
+        process = self.background(name)
+        if not process.pid:
+            process.start(super().command(list(argv)), self.environment())
+        return process
+
+    def remove(self) -> None:
+        self.power_off()
+        self.card.unlink(missing_ok=True)
+
+
+__all__ = ["Guest"]

@@ -1,0 +1,62 @@
+"""A master from the SD card, from the first boot to the laptop's view of a customer's network."""
+
+from __future__ import annotations
+
+import unittest
+
+from world import NAME, world
+
+from lab.daemons import device_name
+from lab.session import Session
+from lab.topology import CAMERA, EXTREMITY
+
+OPEN_SECONDS = 60
+END_SECONDS = 30
+
+
+class AMasterFromTheCard(unittest.TestCase):
+    def on_it(self, *argv: str) -> str:
+        return world().master.run(*argv).stdout
+
+    def test_1_boots_with_nothing_failed(self) -> None:
+        world().boot()
+        print(f"       ready {world().boot_seconds} s after the kernel began")
+        self.assertEqual(self.on_it("systemctl", "--failed", "--plain", "--no-legend").strip(), "")
+        self.assertEqual(self.on_it("findmnt", "--noheadings", "--output=FSTYPE", "/").strip(), "overlay")
+        self.assertIn("ro,", self.on_it("findmnt", "--noheadings", "--output=OPTIONS", "/run/card/root"))
+
+    def test_2_has_no_password_and_no_login_but_by_key(self) -> None:
+        world().boot()
+        self.assertEqual(self.on_it("sh", "-c", r"grep -cv '^[^:]*:[!*]' /etc/shadow || true").strip(), "0")
+        settings = self.on_it("sshd", "-T")
+        for line in ("passwordauthentication no", "kbdinteractiveauthentication no", "permitrootlogin without-password"):
+            self.assertIn(line, settings)
+        self.assertNotIn("login:", world().master.console())
+
+    def test_3_gives_the_laptop_an_address(self) -> None:
+        lease = world().plug()
+        self.assertEqual(lease["router"], EXTREMITY)
+
+    def test_4_takes_the_laptop_to_the_customers_camera_until_it_is_unplugged(self) -> None:
+        world().plug()
+        with Session(world().master, device_name("onsite")) as session:
+            session.wait_established(OPEN_SECONDS)
+            page = world().laptop.run("curl", "-sS", "--max-time", 30, f"http://{CAMERA}/").stdout
+            self.assertIn("camera", page)
+            world().unplug()
+            self.assertEqual(session.wait_end(END_SECONDS), 1, session.output)
+            self.assertIn("unplugged", session.output)
+
+    def test_5_is_the_same_after_the_power_was_cut(self) -> None:
+        world().enrol()
+        before = self.identity()
+        world().master.power_off()
+        world().master.power_on()
+        world().master.wait_ready()
+        self.assertEqual(self.identity(), before)
+        world().lab.daemons.wait_online([NAME], OPEN_SECONDS)
+
+    def identity(self) -> list[str]:
+        """What would be another one's, were it lost."""
+        files = ("/etc/machine-id", "/etc/ssh/ssh_host_ed25519_key.pub")
+        return [self.on_it("cat", file) for file in files]

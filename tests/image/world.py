@@ -1,0 +1,98 @@
+"""The lab with one master that is an emulated Raspberry Pi; server, onsite, camera and laptop are the lab's."""
+
+from __future__ import annotations
+
+from guest import Guest
+
+from lab import laptop as laptops
+from lab.lab import Lab
+from lab.topology import DEVICE_LAN
+
+NAME = "rpi2000"
+# An emulated machine is some twenty times slower than a Pi.
+ENROL_SECONDS = 120
+LEASE_SECONDS = 60
+
+
+class World:
+    """One for all tests of a run, which come one after the other: a boot takes more than a minute."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.laptop = lab["laptop"]
+        self.engineer = lab["router-a"]
+        self.master = Guest(lab["master"], self.engineer, lab.services.keys / "engineer")
+        self.boot_seconds = 0
+        self._is_plugged = False
+
+    def start(self) -> None:
+        """All but the master, which has a cable and no card yet."""
+        self.lab.up(bare=True)
+        self.lab.unplug()
+        daemons = self.lab.daemons
+        daemons.init_server()
+        daemons.start_server()
+        daemons.start_device("onsite")
+        daemons.enrol("onsite")
+        self.master.lay_cable()
+        self._lend_addresses()
+
+    def _lend_addresses(self) -> None:
+        """The office's router gives the master's address to whoever asks."""
+        lease = f"{DEVICE_LAN},{DEVICE_LAN},1h"
+        self.engineer.start(
+            "dhcp",
+            *("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--port=0", "--interface=lan0"),
+            *("--bind-interfaces", f"--dhcp-range={lease}", "--dhcp-authoritative", "--log-dhcp", "--log-facility=-"),
+            *(f"--dhcp-leasefile={self.engineer.directory / 'leases'}",),
+        )
+
+    # --- what a test begins with; each does nothing when it is so already ----------------------------------------------
+
+    def boot(self) -> None:
+        if self.boot_seconds:
+            return
+        self.master.insert_card()
+        self.master.put_key()
+        self.master.power_on()
+        self.boot_seconds = self.master.wait_ready()[1]
+
+    def enrol(self) -> None:
+        self.boot()
+        if NAME in self.lab.daemons.device_list():
+            return
+        self.master.run("tundev", "enroll", self.lab.daemons.add_device(NAME, "master"), seconds=ENROL_SECONDS)
+        self.lab.daemons.wait_online([NAME], ENROL_SECONDS)
+
+    def plug(self) -> dict[str, str]:
+        """The laptop's lease."""
+        self.enrol()
+        if not self._is_plugged:
+            self.master.plug(self.laptop)
+            self._is_plugged = True
+        return laptops.wait_lease(self.laptop, LEASE_SECONDS)
+
+    def unplug(self) -> None:
+        self.master.unplug(self.laptop)
+        self._is_plugged = False
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        self.master.remove()
+        self.lab.down()
+
+
+_world: list[World] = []
+
+
+def make(lab: Lab) -> World:
+    _world.append(World(lab))
+    return _world[0]
+
+
+def world() -> World:
+    return _world[0]
+
+
+__all__ = ["World", "make", "world"]
