@@ -24,14 +24,12 @@ DATA = f"?offset={1284 << 20}"  # the same for e2fsprogs
 BOOT_SECONDS = 400.0  # 67 s on a calm machine
 PORT_MAC = "52:54:00:68:00:01"
 READY = re.compile(r"rdv: (\S+) is ready after (\d+) s")
-MACHINE = (
-    *("-M", "virt,gic-version=2", "-cpu", "cortex-a53", "-smp", "2", "-m", "512", "-accel", "tcg,thread=multi"),
-    *("-display", "none", "-monitor", "none", "-no-reboot", "-device", "qemu-xhci,id=xhci"),
-)
 
 
 class Guest(Host):
     """Stands where `host` stood: at the end of its cable. What is run on it is run by ssh from `engineer`, as root."""
+
+    more_for_the_kernel = "console=ttyAMA0"
 
     def __init__(self, host: Host, engineer: Host, key: Path) -> None:
         super().__init__(host.netns.removesuffix(f"-{host.name}"), host.name)
@@ -55,6 +53,11 @@ class Guest(Host):
         steps = ["mkdir kept", "mkdir kept/root", "mkdir kept/root/.ssh", f"write {public} kept/root/.ssh/authorized_keys"]
         run(["debugfs", "-w", "-f", "-", f"{self.card}{DATA}"], stdin="\n".join(steps))
 
+    def check_data(self) -> None:
+        """What the data partition is after its journal was replayed, as the next boot does it; a damage is a LabError."""
+        run(["e2fsck", "-p", f"{self.card}{DATA}"])
+        run(["e2fsck", "-f", "-n", f"{self.card}{DATA}"])
+
     def read_card(self, name: str) -> str:
         """A text file of the FAT partition; "" when there is none."""
         return run(["mtype", "-i", f"{self.card}{FAT}", f"::{name}"], check=False).stdout
@@ -65,7 +68,7 @@ class Guest(Host):
         for name in config.values():
             run(["mcopy", "-o", "-i", f"{self.card}{FAT}", f"::{name}", str(self.directory / name)])
         kernel, initramfs = (str(self.directory / config[key]) for key in ("kernel", "initramfs"))
-        return ["-kernel", kernel, "-initrd", initramfs, "-append", f"{self.read_card('cmdline.txt').strip()} console=ttyAMA0"]
+        return ["-kernel", kernel, "-initrd", initramfs, "-append", f"{self.read_card('cmdline.txt').strip()} {self.more_for_the_kernel}"]
 
     # --- power --------------------------------------------------------------------------------------------------------
 
@@ -86,13 +89,18 @@ class Guest(Host):
         socket.unlink(missing_ok=True)
         self.start(
             "qemu",
-            *("qemu-system-aarch64", *MACHINE, *self._boot_files()),
-            *("-drive", f"file={self.card},if=none,id=card,format=raw", "-device", "virtio-blk-pci,drive=card"),
-            *("-netdev", "tap,id=uplink,ifname=uplink,script=no,downscript=no"),
-            *("-device", f"virtio-net-pci,netdev=uplink,mac={PORT_MAC},romfile="),
-            *("-serial", f"file:{self.serial}", "-qmp", f"unix:{socket},server=on,wait=off"),
+            *("qemu-system-aarch64", "-accel", "tcg,thread=multi", "-display", "none", "-monitor", "none", "-no-reboot"),
+            *(*self._hardware(), *self._boot_files(), "-qmp", f"unix:{socket},server=on,wait=off"),
         )
         self._qmp = Qmp(socket)
+
+    def _hardware(self) -> list[str]:
+        return [
+            *("-M", "virt,gic-version=2", "-cpu", "cortex-a53", "-smp", "2", "-m", "512", "-device", "qemu-xhci,id=xhci"),
+            *("-drive", f"file={self.card},if=none,id=card,format=raw", "-device", "virtio-blk-pci,drive=card"),
+            *("-netdev", "tap,id=uplink,ifname=uplink,script=no,downscript=no"),
+            *("-device", f"virtio-net-pci,netdev=uplink,mac={PORT_MAC},romfile=", "-serial", f"file:{self.serial}"),
+        ]
 
     def power_off(self) -> None:
         """By pulling the plug."""
@@ -158,4 +166,20 @@ class Guest(Host):
         self.card.unlink(missing_ok=True)
 
 
-__all__ = ["Guest"]
+class Pi3(Guest):
+    """A Raspberry Pi 3B as far as QEMU has one: with its card reader, and no network. Its watchdog ends the emulator."""
+
+    more_for_the_kernel = "console=ttyS1,115200 module_blacklist=bcm2835_wdt"
+
+    def insert_card(self) -> None:
+        super().insert_card()
+        run(["truncate", "--size=2G", str(self.card)])  # such a reader takes powers of two
+
+    def _hardware(self) -> list[str]:
+        tree = self.directory / "board.dtb"
+        run(["mcopy", "-o", "-i", f"{self.card}{FAT}", "::bcm2837-rpi-3-b.dtb", str(tree)])
+        serial = ["-serial", "null", "-serial", f"file:{self.serial}"]  # the second is the one on the pins
+        return ["-M", "raspi3b", "-dtb", str(tree), "-drive", f"file={self.card},if=sd,format=raw", *serial]
+
+
+__all__ = ["Guest", "Pi3"]

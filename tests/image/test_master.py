@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unittest
+from pathlib import Path
 
 from world import NAME, world
 
@@ -10,6 +11,7 @@ from lab.daemons import device_name
 from lab.session import Session
 from lab.topology import CAMERA, EXTREMITY
 
+ASK = Path(__file__).with_name("ask_name.py")
 OPEN_SECONDS = 60
 END_SECONDS = 30
 
@@ -37,7 +39,13 @@ class AMasterFromTheCard(unittest.TestCase):
         lease = world().plug()
         self.assertEqual(lease["router"], EXTREMITY)
 
-    def test_4_takes_the_laptop_to_the_customers_camera_until_it_is_unplugged(self) -> None:
+    def test_4_is_found_by_its_name_at_the_laptops_port_only(self) -> None:
+        world().plug()
+        name = f"{self.on_it('hostname').strip()}.local"
+        self.assertEqual(world().laptop.run("python3", ASK, name, "eth0", 20).stdout.strip(), EXTREMITY)
+        self.assertEqual(world().engineer.run("python3", ASK, name, "lan0", 3, check=False).stdout.strip(), "")
+
+    def test_5_takes_the_laptop_to_the_customers_camera_until_it_is_unplugged(self) -> None:
         world().plug()
         with Session(world().master, device_name("onsite")) as session:
             session.wait_established(OPEN_SECONDS)
@@ -47,16 +55,12 @@ class AMasterFromTheCard(unittest.TestCase):
             self.assertEqual(session.wait_end(END_SECONDS), 1, session.output)
             self.assertIn("unplugged", session.output)
 
-    def test_5_is_the_same_after_the_power_was_cut(self) -> None:
+    def test_6_is_the_same_after_the_power_was_cut(self) -> None:
         world().enrol()
-        before = self.identity()
+        before = world().identity()
         world().master.power_off()
+        world().master.check_data()
         world().master.power_on()
         world().master.wait_ready()
-        self.assertEqual(self.identity(), before)
+        self.assertEqual(world().identity(), before)
         world().lab.daemons.wait_online([NAME], OPEN_SECONDS)
-
-    def identity(self) -> list[str]:
-        """What would be another one's, were it lost."""
-        files = ("/etc/machine-id", "/etc/ssh/ssh_host_ed25519_key.pub")
-        return [self.on_it("cat", file) for file in files]

@@ -76,6 +76,11 @@ class World:
         self.master.unplug(self.laptop)
         self._is_plugged = False
 
+    def identity(self) -> list[str]:
+        """What would be another one's, were it lost."""
+        files = ("/etc/machine-id", "/etc/ssh/ssh_host_ed25519_key.pub")
+        return [self.master.run("cat", file).stdout for file in files]
+
     # --- the end ------------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
