@@ -8,10 +8,14 @@ import time
 import unittest
 
 from guest import IMAGE, Pi3
-from world import NAME, world
+from world import NAME, ONSITE_NAME, world
+
+from lab.session import Session
+from lab.topology import CAMERA
 
 CUTS = int(os.environ.get("RDV_IMAGE_CUTS", "4"))
 ONLINE_SECONDS = 120
+OPEN_SECONDS = 60
 PACKED_MIB_MAX = 200
 
 
@@ -21,6 +25,17 @@ class TheCard(unittest.TestCase):
         packed = IMAGE.with_suffix(".img.zst").stat().st_size / 2**20
         print(f"       {IMAGE.stat().st_size / 2**20:.0f} MiB, packed {packed:.0f} MiB, ready after {world().boot_seconds} s")
         self.assertLess(packed, PACKED_MIB_MAX)
+
+    def test_is_an_onsites_too(self) -> None:
+        """Two emulated devices, one session."""
+        world().plug()
+        onsite = world().boot_onsite()
+        with Session(world().master, ONSITE_NAME) as session:
+            session.wait_established(OPEN_SECONDS)
+            page = world().laptop.run("curl", "-sS", "--max-time", 30, f"http://{CAMERA}/").stdout
+            self.assertIn("camera", page)
+        onsite.power_off()
+        world().unplug()
 
     def test_keeps_the_device_whenever_the_power_is_cut(self) -> None:
         """Cut at a moment between the first sign of life and half a minute after it was ready, and written to meanwhile."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from guest import Guest
 
 from lab import laptop as laptops
+from lab.host import Host
 from lab.lab import Lab
 from lab.topology import DEVICE_LAN
 
 NAME = "rpi2000"
+ONSITE_NAME = "rpi1300"
 # An emulated machine is some twenty times slower than a Pi.
 ENROL_SECONDS = 120
 LEASE_SECONDS = 60
@@ -22,6 +24,7 @@ class World:
         self.laptop = lab["laptop"]
         self.engineer = lab["router-a"]
         self.master = Guest(lab["master"], self.engineer, lab.services.keys / "engineer")
+        self.onsite: Guest | None = None
         self.boot_seconds = 0
         self._is_plugged = False
 
@@ -35,16 +38,17 @@ class World:
         daemons.start_device("onsite")
         daemons.enrol("onsite")
         self.master.lay_cable()
-        self._lend_addresses()
+        self._lend_addresses(self.engineer)
 
-    def _lend_addresses(self) -> None:
-        """The office's router gives the master's address to whoever asks."""
+    @staticmethod
+    def _lend_addresses(router: Host) -> None:
+        """A router gives the device's address to whoever asks."""
         lease = f"{DEVICE_LAN},{DEVICE_LAN},1h"
-        self.engineer.start(
+        router.start(
             "dhcp",
             *("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--port=0", "--interface=lan0"),
             *("--bind-interfaces", f"--dhcp-range={lease}", "--dhcp-authoritative", "--log-dhcp", "--log-facility=-"),
-            *(f"--dhcp-leasefile={self.engineer.directory / 'leases'}",),
+            *(f"--dhcp-leasefile={router.directory / 'leases'}",),
         )
 
     # --- what a test begins with; each does nothing when it is so already ----------------------------------------------
@@ -76,6 +80,21 @@ class World:
         self.master.unplug(self.laptop)
         self._is_plugged = False
 
+    def boot_onsite(self) -> Guest:
+        """A second card, in the place of the lab's onsite; enrolled as ONSITE_NAME."""
+        for daemon in ("tundev-agent", "tundev-netd"):
+            self.lab["onsite"].background(daemon).stop()
+        self.onsite = Guest(self.lab["onsite"], self.lab["router-b"], self.master.key)
+        self.onsite.lay_cable()
+        self._lend_addresses(self.onsite.engineer)
+        self.onsite.insert_card()
+        self.onsite.put_key()
+        self.onsite.power_on()
+        self.onsite.wait_ready()
+        self.onsite.run("tundev", "enroll", self.lab.daemons.add_device(ONSITE_NAME, "onsite"), seconds=ENROL_SECONDS)
+        self.lab.daemons.wait_online([ONSITE_NAME], ENROL_SECONDS)
+        return self.onsite
+
     def identity(self) -> list[str]:
         """What would be another one's, were it lost."""
         files = ("/etc/machine-id", "/etc/ssh/ssh_host_ed25519_key.pub")
@@ -84,7 +103,8 @@ class World:
     # --- the end ------------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        self.master.remove()
+        for guest in filter(None, (self.onsite, self.master)):
+            guest.remove()
         self.lab.down()
 
 
@@ -100,4 +120,4 @@ def world() -> World:
     return _world[0]
 
 
-__all__ = ["World", "make", "world"]
+__all__ = ["NAME", "ONSITE_NAME", "World", "make", "world"]
