@@ -8,12 +8,14 @@ from pathlib import Path
 from world import NAME, world
 
 from lab.daemons import device_name
+from lab.process import until
 from lab.session import Session
 from lab.topology import CAMERA, EXTREMITY
 
 ASK = Path(__file__).with_name("ask_name.py")
 OPEN_SECONDS = 60
 END_SECONDS = 30
+STATUS_SECONDS = 60
 
 
 class AMasterFromTheCard(unittest.TestCase):
@@ -27,7 +29,14 @@ class AMasterFromTheCard(unittest.TestCase):
         self.assertEqual(self.on_it("findmnt", "--noheadings", "--output=FSTYPE", "/").strip(), "overlay")
         self.assertIn("ro,", self.on_it("findmnt", "--noheadings", "--output=OPTIONS", "/run/card/root"))
 
-    def test_2_has_no_password_and_no_login_but_by_key(self) -> None:
+    def test_2_has_become_what_the_file_on_the_card_said(self) -> None:
+        world().enrol()
+        master = world().master
+        until("the status on the card", lambda: NAME in master.read_card("rdv-status.txt"), STATUS_SECONDS, 0.5)
+        until("the end of the code on the card", lambda: not master.read_card("rdv-provision.toml"), STATUS_SECONDS, 0.5)
+        self.assertEqual(self.on_it("hostname").strip(), NAME)
+
+    def test_3_has_no_password_and_no_login_but_by_key(self) -> None:
         world().boot()
         self.assertEqual(self.on_it("sh", "-c", r"grep -cv '^[^:]*:[!*]' /etc/shadow || true").strip(), "0")
         settings = self.on_it("sshd", "-T")
@@ -35,17 +44,17 @@ class AMasterFromTheCard(unittest.TestCase):
             self.assertIn(line, settings)
         self.assertNotIn("login:", world().master.console())
 
-    def test_3_gives_the_laptop_an_address(self) -> None:
+    def test_4_gives_the_laptop_an_address(self) -> None:
         lease = world().plug()
         self.assertEqual(lease["router"], EXTREMITY)
 
-    def test_4_is_found_by_its_name_at_the_laptops_port_only(self) -> None:
+    def test_5_is_found_by_its_name_at_the_laptops_port_only(self) -> None:
         world().plug()
         name = f"{self.on_it('hostname').strip()}.local"
         self.assertEqual(world().laptop.run("python3", ASK, name, "eth0", 20).stdout.strip(), EXTREMITY)
         self.assertEqual(world().engineer.run("python3", ASK, name, "lan0", 3, check=False).stdout.strip(), "")
 
-    def test_5_takes_the_laptop_to_the_customers_camera_until_it_is_unplugged(self) -> None:
+    def test_6_takes_the_laptop_to_the_customers_camera_until_it_is_unplugged(self) -> None:
         world().plug()
         with Session(world().master, device_name("onsite")) as session:
             session.wait_established(OPEN_SECONDS)
@@ -55,7 +64,7 @@ class AMasterFromTheCard(unittest.TestCase):
             self.assertEqual(session.wait_end(END_SECONDS), 1, session.output)
             self.assertIn("unplugged", session.output)
 
-    def test_6_is_the_same_after_the_power_was_cut(self) -> None:
+    def test_7_is_the_same_after_the_power_was_cut(self) -> None:
         world().enrol()
         before = world().identity()
         world().master.power_off()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from guest import Guest
 
 from lab import laptop as laptops
-from lab.host import Host
+from lab.host import REPO, Host
 from lab.lab import Lab
+from lab.process import run
 from lab.topology import DEVICE_LAN
 
 NAME = "rpi2000"
@@ -56,16 +57,19 @@ class World:
     def boot(self) -> None:
         if self.boot_seconds:
             return
-        self.master.insert_card()
-        self.master.put_key()
+        self.provision(self.master, NAME, "master")
         self.master.power_on()
         self.boot_seconds = self.master.wait_ready()[1]
 
+    def provision(self, guest: Guest, name: str, role: str) -> None:
+        """A new card that becomes this device by itself."""
+        guest.insert_card()
+        file = self.lab.inbox / f"{name}.toml"
+        self.lab.daemons.rdvctl("device", "add", name, "--role", role, "--sd-file", str(file), "--ssh-key", f"{guest.key}.pub")
+        run([str(REPO / "raspberry-image" / "provision"), str(guest.card), str(file)])
+
     def enrol(self) -> None:
         self.boot()
-        if NAME in self.lab.daemons.device_list():
-            return
-        self.master.run("tundev", "enroll", self.lab.daemons.add_device(NAME, "master"), seconds=ENROL_SECONDS)
         self.lab.daemons.wait_online([NAME], ENROL_SECONDS)
 
     def plug(self) -> dict[str, str]:
@@ -87,11 +91,9 @@ class World:
         self.onsite = Guest(self.lab["onsite"], self.lab["router-b"], self.master.key)
         self.onsite.lay_cable()
         self._lend_addresses(self.onsite.engineer)
-        self.onsite.insert_card()
-        self.onsite.put_key()
+        self.provision(self.onsite, ONSITE_NAME, "onsite")
         self.onsite.power_on()
         self.onsite.wait_ready()
-        self.onsite.run("tundev", "enroll", self.lab.daemons.add_device(ONSITE_NAME, "onsite"), seconds=ENROL_SECONDS)
         self.lab.daemons.wait_online([ONSITE_NAME], ENROL_SECONDS)
         return self.onsite
 
