@@ -52,7 +52,7 @@ class Guest(Host):
         """What the data partition is after its journal was replayed, as the next boot does it; a damage is a LabError."""
         copy = self.card.with_suffix(".data")
         run(["dd", f"if={self.card}", f"of={copy}", "bs=1M", f"skip={DATA_AT}", f"count={DATA_SIZE}", "conv=sparse", "status=none"])
-        run(["e2fsck", "-p", str(copy)])
+        run(["sh", "-c", f"e2fsck -p {copy} || [ $? -eq 1 ]"])  # 1: it has mended what a cut leaves
         run(["e2fsck", "-f", "-n", str(copy)])
         copy.unlink()
 
