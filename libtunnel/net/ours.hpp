@@ -19,4 +19,8 @@ constexpr char our_link_prefix[] = "rdv";
 constexpr std::uint32_t permit_mark = 0x52445600;
 constexpr std::uint32_t permit_mask = 0xffffff00;
 
+/// The mark of an Ethernet frame that came out of the tunnel, between two hooks of a session's own
+/// table; no packet carries it beyond.
+constexpr std::uint32_t crossed_mark = 0x52445801;
+
 }  // namespace tunnel::net

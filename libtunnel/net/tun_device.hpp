@@ -6,19 +6,28 @@
 
 namespace tunnel::net {
 
-/// One TUN device: IFF_TUN | IFF_NO_PI | IFF_VNET_HDR, header 10 bytes little-endian, non-blocking,
-/// not persistent.
+/// One TUN or TAP device: IFF_TUN or IFF_TAP, IFF_NO_PI | IFF_VNET_HDR, header 10 bytes
+/// little-endian, non-blocking, not persistent.
 ///
 /// The kernel removes it with the last descriptor, and its addresses and routes with it. A
 /// descriptor may have been lent to another process, which may hang: so the destructor deletes the
 /// link itself. Whoever still holds a descriptor then gets EBADFD from it, and POLLERR. It is made
-/// down, with IPv6 off and its alias set to `our_link_alias`.
+/// down, with IPv6 off and its alias set to `our_link_alias`; a TAP with ARP off as well, so that
+/// the kernel has nothing of its own to say on it.
 class TunDevice {
  public:
+  enum class Kind {
+    tun,  ///< carries packets
+    tap,  ///< carries Ethernet frames
+  };
   struct Spec {
     std::string name = "rdv%d";  ///< %d: the first free number
     int mtu_bytes = 1500;
+    Kind kind = Kind::tun;
   };
+  /// No read of a TAP gives more than this and the virtio header, whatever its offloads: the kernel
+  /// cuts what would be longer.
+  static constexpr int frame_bytes_max = 65535;
   static constexpr int vnet_header_bytes = 10;  ///< struct virtio_net_hdr without num_buffers
 
   /// @throws NetError EBUSY when a device of that very name exists; then nothing was changed.
@@ -28,7 +37,7 @@ class TunDevice {
   /// process, and its own process was killed.
   /// @throws NetError EINVAL when it is none, not of our kind, or not of this network namespace;
   /// then nothing was changed
-  TunDevice(Netlink& netlink, UniqueFd lent);
+  TunDevice(Netlink& netlink, UniqueFd lent, Kind kind = Kind::tun);
   ~TunDevice();
   TunDevice(TunDevice&&) = delete;
 

@@ -4,6 +4,8 @@
 #include "net/guard_table.hpp"
 #include "net/leftovers.hpp"
 #include "net/net_error.hpp"
+#include "netd/l2_port.hpp"
+#include "netd/sysfs.hpp"
 
 #include <fmt/format.h>
 #include <net/if.h>
@@ -72,6 +74,7 @@ Netd::~Netd() {
   *alive_ = false;
   end_session("tundev-netd stops");
   orphans_.reset();
+  no_dhcp_.reset();
   port_.reset();
   try {
     net::guard_table::remove();
@@ -86,6 +89,7 @@ void Netd::set_role(const std::string& word) {
     throw RequestError{"InvalidArgument", "a role is \"master\", \"onsite\" or \"\""};
   if (role == role_) return;
   end_session("the device has another role");
+  no_dhcp_.reset();
   port_.reset();
   role_ = role;
   log::info("the device has its role", {log::code(to_text(role))});
@@ -95,6 +99,7 @@ void Netd::set_role(const std::string& word) {
       PortKeeper::Events{.ready = events_.port_ready,
                          .going = [this] { end_session("the laptop's port is gone"); },
                          .gone = events_.port_gone});
+  if (orphans_ && orphans_->has_tap()) no_dhcp_ = std::make_unique<PortKeeper::NoDhcp>(*port_);
   port_->look();
   if (orphans_ && port_->port() != nullptr) port_->network().no_way.hush();
 }
@@ -165,6 +170,7 @@ std::string Netd::adopt_session(std::uint64_t id, const SessionRequest& request,
   const auto& taken = begin_session(id, setup, owner, std::move(tun));
   if (orphans_) orphans_->release(taken.index());
   orphans_.reset();
+  no_dhcp_.reset();
   log::info("session of an earlier run taken over", {log::session(id), log::link(taken.name())});
   return taken.name();
 }
@@ -173,11 +179,18 @@ const net::TunDevice& Netd::begin_session(std::uint64_t id, const SessionSetup& 
                                           const std::string& owner, tunnel::UniqueFd lent) {
   guard_.apply();  // an administrator's `nft flush ruleset` removes it
   Session session{.id = id, .setup = setup, .owner = owner, .network = {}};
-  if (role_ == Role::master)
+  if (setup.mode == Mode::l2) {
+    session.network = make_l2(setup, std::move(lent));
+    if (role_ == Role::master) {
+      session.no_dhcp = std::make_unique<PortKeeper::NoDhcp>(*port_);
+      port_->network().no_way.shut();  // an adopted session found it hushed
+    }
+  } else if (role_ == Role::master) {
     session.network = make_master(setup, std::move(lent));
-  else
+    port_->dns()->ask(setup.dns, tun_of(session).name());
+  } else {
     session.network = make_onsite(setup, std::move(lent));
-  if (role_ == Role::master) port_->dns().ask(setup.dns, tun_of(session).name());
+  }
   session_ = std::move(session);
   return tun_of(*session_);
 }
@@ -218,34 +231,66 @@ std::unique_ptr<MasterNetwork> Netd::make_master(const SessionSetup& setup, tunn
 }
 
 std::unique_ptr<OnsiteNetwork> Netd::make_onsite(const SessionSetup& setup, tunnel::UniqueFd lent) {
-  std::string problem;
-  const auto lan = uplink_reader_.lan(setup.interface, problem);
-  if (!lan) throw RequestError{"NoInterface", problem};
+  const auto lan = lan_of(setup);
   std::vector<tunnel::Ipv4Address> own;
-  for (const auto& address : uplink_reader_.addresses_of(*lan))
+  for (const auto& address : uplink_reader_.addresses_of(lan))
     own.push_back(address.address);
-  return std::make_unique<OnsiteNetwork>(netlink_, guard_, setup, *lan, own,
+  return std::make_unique<OnsiteNetwork>(netlink_, guard_, setup, lan, own,
                                          sysctl_journal(config_.runtime_dir), std::move(lent));
+}
+
+std::unique_ptr<L2Network> Netd::make_l2(const SessionSetup& setup, tunnel::UniqueFd lent) {
+  L2Network::Spec spec{.role = setup.role, .port = {}, .own = {}};
+  if (setup.role == Role::master) {
+    spec.port = port_->port()->name;
+    spec.own = port_->address().address;
+  } else {
+    spec.port = lan_of(setup);
+  }
+  check_l2_port(spec.port, !lent);  // a session that is taken over outlives a cable that is not in
+  return std::make_unique<L2Network>(netlink_, spec, std::move(lent));
+}
+
+void Netd::check_l2_port(const std::string& name, bool needs_carrier) {
+  const auto link = netlink_.find_link(name);
+  if (!link) throw RequestError{"NoInterface", fmt::format("the port {} is not there", name)};
+  const auto problem = why_not_l2(
+      {.name = name,
+       .kind = link->kind,
+       .uplink_kind = uplink_kind(name, link->hardware, is_wireless(name), devtype(name)),
+       .ethernet = link->hardware == ARPHRD_ETHER,
+       .enslaved = link->master_index != 0,
+       .carrier = link->carrier || !needs_carrier});
+  if (!problem.empty()) throw RequestError{"NotBridgeable", problem};
+}
+
+std::string Netd::lan_of(const SessionSetup& setup) {
+  std::string problem;
+  auto lan = uplink_reader_.lan(setup.interface, problem);
+  if (!lan) throw RequestError{"NoInterface", problem};
+  return *lan;
 }
 
 /// Nobody has claimed them.
 void Netd::drop_orphans() {
   if (!orphans_) return;
   orphans_.reset();
+  no_dhcp_.reset();
   if (port_ && port_->port() != nullptr && !session_) port_->network().no_way.shut();
 }
 
 const net::TunDevice& Netd::tun_of(const Session& session) {
-  return std::visit(
-      [](const auto& network) -> const net::TunDevice& { return network->tunnel.tun; },
-      session.network);
+  if (const auto* l2 = std::get_if<std::unique_ptr<L2Network>>(&session.network)) return (*l2)->tun;
+  if (const auto* master = std::get_if<std::unique_ptr<MasterNetwork>>(&session.network))
+    return (*master)->tunnel.tun;
+  return std::get<std::unique_ptr<OnsiteNetwork>>(session.network)->tunnel.tun;
 }
 
 void Netd::end_session(const std::string& reason) {
   if (!session_) return;
   const auto id = session_->id;
-  if (port_ && port_->port() != nullptr) try {
-      port_->dns().ask({}, "");
+  if (port_ && port_->dns() != nullptr) try {
+      port_->dns()->ask({}, "");
     } catch (const std::system_error& error) {
       log::error("cannot take the customer's DNS servers back", {log::reason(error.what())});
     }
@@ -333,17 +378,22 @@ void Netd::tell_uplink() {
 }
 
 void Netd::adapt_session() {
-  if (!session_ || role_ != Role::onsite) return;
-  auto& network = *std::get<std::unique_ptr<OnsiteNetwork>>(session_->network);
+  if (!session_) return;
+  try {
+    if (auto* l2 = std::get_if<std::unique_ptr<L2Network>>(&session_->network))
+      (*l2)->adapt(netlink_);
+    else if (auto* onsite = std::get_if<std::unique_ptr<OnsiteNetwork>>(&session_->network))
+      adapt(**onsite);
+  } catch (const net::NetError& error) {
+    log::error("cannot adapt the session to its port", {log::reason(error.what())});
+  }
+}
+
+void Netd::adapt(OnsiteNetwork& network) {
   std::vector<tunnel::Ipv4Address> own;
   for (const auto& address : uplink_reader_.addresses_of(network.lan))
     own.push_back(address.address);
-  try {
-    network.adapt(netlink_, own);
-  } catch (const net::NetError& error) {
-    log::error("cannot adapt the session to the customer's LAN port",
-               {log::link(network.lan), log::reason(error.what())});
-  }
+  network.adapt(netlink_, own);
 }
 
 }  // namespace device

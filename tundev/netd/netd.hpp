@@ -6,6 +6,7 @@
 #include "net/netlink.hpp"
 #include "netd/file_watch.hpp"
 #include "netd/guard.hpp"
+#include "netd/l2_network.hpp"
 #include "netd/orphans.hpp"
 #include "netd/port_keeper.hpp"
 #include "netd/session_network.hpp"
@@ -96,7 +97,7 @@ class Netd {
   void report_uplink(const std::string& interface, bool answers);
 
   /// @param owner  bus name of the caller; owner_gone() ends its session
-  /// @throws RequestError InvalidArgument, WrongRole, Busy, NoInterface
+  /// @throws RequestError InvalidArgument, WrongRole, Busy, NoInterface, NotBridgeable
   /// @throws net::NetError when the kernel refuses; then nothing was changed
   Opened open_session(std::uint64_t id, const SessionRequest& request, const std::string& owner);
   /// Success also when there is no such session.
@@ -125,7 +126,10 @@ class Netd {
     SessionSetup setup;
     std::string owner = {};  ///< "": kept, until an agent adopts it
     std::vector<std::uint8_t> note = {};
-    std::variant<std::unique_ptr<MasterNetwork>, std::unique_ptr<OnsiteNetwork>> network;
+    std::unique_ptr<PortKeeper::NoDhcp> no_dhcp = {};  ///< a master in L2
+    std::variant<std::unique_ptr<MasterNetwork>, std::unique_ptr<OnsiteNetwork>,
+                 std::unique_ptr<L2Network>>
+        network;
   };
 
   SessionSetup checked(const SessionRequest& request) const;
@@ -134,6 +138,9 @@ class Netd {
                                       const std::string& owner, tunnel::UniqueFd lent);
   std::unique_ptr<MasterNetwork> make_master(const SessionSetup& setup, tunnel::UniqueFd lent);
   std::unique_ptr<OnsiteNetwork> make_onsite(const SessionSetup& setup, tunnel::UniqueFd lent);
+  std::unique_ptr<L2Network> make_l2(const SessionSetup& setup, tunnel::UniqueFd lent);
+  void check_l2_port(const std::string& name, bool needs_carrier);
+  std::string lan_of(const SessionSetup& setup);
   static const net::TunDevice& tun_of(const Session& session);
   bool is_kept() const { return session_ && session_->owner.empty(); }
   void drop_orphans();
@@ -144,6 +151,7 @@ class Netd {
   void look_at_uplinks();
   void tell_uplink();
   void adapt_session();
+  void adapt(OnsiteNetwork& network);
 
   tunnel::io::asio::io_context& io_;
   Config config_;
@@ -159,8 +167,9 @@ class Netd {
   tunnel::io::Timer uplink_timer_;
   bool uplink_pending_ = false;
   Role role_ = Role::none;
-  std::unique_ptr<Orphans> orphans_;  // nullptr: there are none, or not any more
-  std::unique_ptr<PortKeeper> port_;  // a master's
+  std::unique_ptr<Orphans> orphans_;             // nullptr: there are none, or not any more
+  std::unique_ptr<PortKeeper> port_;             // a master's
+  std::unique_ptr<PortKeeper::NoDhcp> no_dhcp_;  // while an L2 session may be adopted
   std::optional<Session> session_;
   tunnel::io::Timer orphans_timer_, kept_timer_;
   std::shared_ptr<bool> alive_;  // shared with handlers that may run after our destruction

@@ -35,6 +35,8 @@ SessionRequest to_request(const std::map<std::string, sdbus::Variant>& setup) {
       key = name;
       if (key == "role")
         request.role = value.get<std::string>();
+      else if (key == "mode")
+        request.mode = value.get<std::string>();
       else if (key == "tunnel")
         request.tunnel = value.get<std::string>();
       else if (key == "interface")

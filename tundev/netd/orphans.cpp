@@ -4,6 +4,9 @@
 #include "net/leftovers.hpp"
 #include "net/net_error.hpp"
 
+#include <net/if_arp.h>
+
+#include <algorithm>
 #include <utility>
 
 namespace device {
@@ -30,6 +33,11 @@ Orphans::~Orphans() {
   } catch (const net::NetError& error) {
     log::warn("cannot remove tunnels of an earlier run", {log::reason(error.what())});
   }
+}
+
+bool Orphans::has_tap() const {
+  return std::ranges::any_of(
+      links_, [](const net::LinkInfo& link) { return link.hardware == ARPHRD_ETHER; });
 }
 
 void Orphans::release(int index) {

@@ -23,6 +23,8 @@ class Orphans {
 
   const std::vector<net::LinkInfo>& links() const { return links_; }
   bool empty() const { return links_.empty(); }
+  /// One of them is of an L2 session.
+  bool has_tap() const;
   /// It has been taken over.
   void release(int index);
 

@@ -37,6 +37,7 @@ PortKeeper::PortKeeper(tunnel::io::asio::io_context& io, net::Netlink& netlink, 
 
 PortKeeper::~PortKeeper() {
   *alive_ = false;
+  leaving_ = true;
   if (active_) events_.going();
   active_.reset();
 }
@@ -122,8 +123,10 @@ void PortKeeper::lose(const std::vector<LinkFacts>& links) {
                                                          : "taken";
   const auto port = active_->port;
   dropped_ = false;
+  leaving_ = true;
   events_.going();
   active_.reset();
+  leaving_ = false;
   log::info("the laptop's port is gone", {log::link(port.name), log::reason(reason)});
   events_.gone(port, reason);
 }
@@ -133,19 +136,42 @@ void PortKeeper::set_up(const net::LinkInfo& link) {
   try {
     fresh.network = std::make_unique<ExtremityNetwork>(netlink_, guard_, link.name, address_,
                                                        sysctl_journal(runtime_dir_));
-    fresh.dnsmasq = std::make_unique<Dnsmasq>(
-        io_, Dnsmasq::Spec{link.name, address_, hostname_, runtime_dir_}, [this] {
-          active_->ready = true;
-          log::info("the laptop's port is ready",
-                    {log::link(active_->port.name), log::address(address_.str())});
-          events_.ready(active_->port);
-        });
+    if (without_dhcp_ == 0) fresh.dnsmasq = make_dnsmasq(link.name);
   } catch (const std::runtime_error& error) {  // NetError, or what the file system refuses
     log::error("cannot set up the laptop's port; it is tried again",
                {log::link(link.name), log::reason(error.what())});
     return retry_later();
   }
   active_ = std::move(fresh);
+  if (!active_->dnsmasq) port_is_ready();
+}
+
+std::unique_ptr<Dnsmasq> PortKeeper::make_dnsmasq(const std::string& port) {
+  return std::make_unique<Dnsmasq>(io_, Dnsmasq::Spec{port, address_, hostname_, runtime_dir_},
+                                   [this] { port_is_ready(); });
+}
+
+void PortKeeper::port_is_ready() {
+  if (std::exchange(active_->ready, true)) return;  // its DHCP is back after a NoDhcp
+  log::info("the laptop's port is ready",
+            {log::link(active_->port.name), log::address(address_.str())});
+  events_.ready(active_->port);
+}
+
+void PortKeeper::serve_again() noexcept try {
+  if (active_ && !leaving_) active_->dnsmasq = make_dnsmasq(active_->port.name);
+} catch (const std::exception& error) {
+  log::error("cannot give DHCP back to the laptop's port",
+             {log::link(active_->port.name), log::reason(error.what())});
+}
+
+PortKeeper::NoDhcp::NoDhcp(PortKeeper& keeper) : keeper_{keeper} {
+  ++keeper_.without_dhcp_;
+  if (keeper_.active_) keeper_.active_->dnsmasq.reset();
+}
+
+PortKeeper::NoDhcp::~NoDhcp() {
+  if (--keeper_.without_dhcp_ == 0) keeper_.serve_again();
 }
 
 void PortKeeper::retry_later() {

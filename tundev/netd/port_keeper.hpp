@@ -53,9 +53,22 @@ class PortKeeper {
   const tunnel::Ipv4Prefix& address() const { return address_; }
   /// Whether the laptop can ask for its address: `ready` has been called for this port.
   bool ready() const { return active_ && active_->ready; }
-  /// These two only while there is a port.
+  /// Only while there is a port.
   ExtremityNetwork& network() { return *active_->network; }
-  Dnsmasq& dns() { return *active_->dnsmasq; }
+  /// nullptr while there is no port, or no DHCP of ours on it (NoDhcp).
+  Dnsmasq* dns() { return active_ ? active_->dnsmasq.get() : nullptr; }
+
+  /// As long as this object lives there is no DHCP and DNS of ours on the laptop's port, now or
+  /// plugged in later: somebody else's servers are to be heard there. The port keeps its address.
+  class NoDhcp {
+   public:
+    explicit NoDhcp(PortKeeper& keeper);
+    ~NoDhcp();
+    NoDhcp(NoDhcp&&) = delete;
+
+   private:
+    PortKeeper& keeper_;
+  };
 
  private:
   struct Active {
@@ -70,6 +83,9 @@ class PortKeeper {
   void name_spares(const std::vector<std::string>& spares);
   void lose(const std::vector<LinkFacts>& links);
   void set_up(const net::LinkInfo& link);
+  std::unique_ptr<Dnsmasq> make_dnsmasq(const std::string& port);
+  void serve_again() noexcept;
+  void port_is_ready();
   void retry_later();
 
   tunnel::io::asio::io_context& io_;
@@ -85,6 +101,8 @@ class PortKeeper {
   std::vector<std::string> spares_;  // named in the log already
   std::optional<Active> active_;
   bool dropped_ = false;
+  bool leaving_ = false;  // the port is being undone
+  int without_dhcp_ = 0;  // NoDhcp objects
   tunnel::io::Timer retry_;
   std::shared_ptr<bool> alive_;  // shared with handlers that may run after our destruction
 };

@@ -31,6 +31,23 @@ Role role_of(const std::string& word) {
   refuse("role {} is neither \"master\" nor \"onsite\"", quoted(word));
 }
 
+Mode mode_of(const std::string& word) {
+  if (word.empty() || word == "L3") return Mode::l3;
+  if (word == "L2") return Mode::l2;
+  refuse("mode {} is neither \"L3\" nor \"L2\"", quoted(word));
+}
+
+/// An L2 session has no addresses of its own, and permits nothing by address.
+void refuse_what_is_of_l3(const SessionRequest& request) {
+  const auto refuse_if = [](bool is_there, std::string_view key) {
+    if (is_there) refuse("{} has no meaning in L2 mode", key);
+  };
+  refuse_if(!request.tunnel.empty(), "tunnel");
+  refuse_if(!request.allow.empty(), "allow");
+  refuse_if(!request.deny.empty(), "deny");
+  refuse_if(!request.dns.empty(), "dns");
+}
+
 tunnel::Ipv4Prefix prefix_of(std::string_view what, const std::string& text) {
   const auto prefix = tunnel::Ipv4Prefix::parse(text);
   if (!prefix) refuse("{} {} is not an IPv4 prefix", what, quoted(text));
@@ -74,10 +91,15 @@ void limit(std::string_view what, std::size_t count, std::size_t max) {
 SessionSetup checked(const SessionRequest& request) {
   SessionSetup setup;
   setup.role = role_of(request.role);
-  setup.tunnel = tunnel_of(request.tunnel);
+  setup.mode = mode_of(request.mode);
   if (!request.interface.empty() && !is_link_name(request.interface))
     refuse("interface {} is not a name of a link", quoted(request.interface));
   setup.interface = request.interface;
+  if (setup.mode == Mode::l2) {
+    refuse_what_is_of_l3(request);
+    return setup;
+  }
+  setup.tunnel = tunnel_of(request.tunnel);
   limit("allow", request.allow.size(), allow_max);
   limit("deny", request.deny.size(), deny_max);
   limit("dns", request.dns.size(), dns_max);

@@ -13,6 +13,10 @@ enum class Role { none, master, onsite };
 
 std::string_view to_text(Role role);  ///< "", "master", "onsite"
 
+/// What a session carries: IPv4 packets that both devices route, or the Ethernet frames of the
+/// laptop's port and the customer's LAN port.
+enum class Mode { l3, l2 };
+
 inline constexpr std::size_t allow_max = 256;          ///< permits of one session
 inline constexpr std::size_t deny_max = 64;            ///< prefixes never forwarded to
 inline constexpr std::size_t dns_max = 8;              ///< DNS servers of the customer
@@ -31,6 +35,7 @@ struct Permit {
 /// A request for a session as it came over D-Bus, unchecked.
 struct SessionRequest {
   std::string role;
+  std::string mode;
   std::string tunnel;
   std::string interface;
   std::vector<std::tuple<std::string, std::uint8_t, std::uint16_t, std::uint16_t>> allow;
@@ -41,6 +46,7 @@ struct SessionRequest {
 /// A request that has been checked: it fits what the kernel is told, in number and in form.
 struct SessionSetup {
   Role role = Role::none;
+  Mode mode = Mode::l3;       ///< in L2 only `interface` is set besides
   tunnel::Ipv4Prefix tunnel;  ///< the /30
   std::string interface;      ///< onsite; "": decide by configuration or default route
   std::vector<Permit> allow;
