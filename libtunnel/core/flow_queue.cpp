@@ -1,7 +1,7 @@
 #include "core/flow_queue.hpp"
 
 #include "base/endian.hpp"
-#include "wire/limits.hpp"
+#include "wire/ethernet.hpp"
 
 #include <boost/assert.hpp>
 
@@ -13,8 +13,8 @@
 namespace tunnel::core {
 namespace {
 
-constexpr std::size_t ip_at = wire::vnet_header_bytes;
 constexpr std::size_t ip_header_bytes_min = 20;
+constexpr std::size_t ipv6_header_bytes = 40;
 constexpr unsigned protocol_tcp = 6;
 constexpr unsigned protocol_udp = 17;
 constexpr unsigned ecn_mask = 3;  ///< RFC 3168, 5: 0 not capable, 1 and 2 capable, 3 marked
@@ -34,55 +34,71 @@ std::uint32_t finish(std::uint32_t hash) {
   return hash ^ hash >> 16U;
 }
 
-/// Of addresses, protocol and (but in fragments) ports: RFC 8290, 4.1.
-std::uint32_t hash_of(std::span<const std::byte> packet, std::uint32_t seed) {
-  if (packet.size() < ip_at + ip_header_bytes_min) return seed;
-  const auto ip = packet.subspan(ip_at);
-  const auto protocol = std::to_integer<unsigned>(ip[9]);
-  auto hash = mix(mix(seed, load_big_endian<std::uint32_t>(ip.subspan(12, 4))),
-                  load_big_endian<std::uint32_t>(ip.subspan(16, 4)));
+std::uint32_t mix_words(std::uint32_t hash, std::span<const std::byte> bytes) {
+  for (std::size_t i = 0; i + 4 <= bytes.size(); i += 4)
+    hash = mix(hash, load_big_endian<std::uint32_t>(bytes.subspan(i, 4)));
+  return hash;
+}
+
+bool is_v6(std::span<const std::byte> ip) {
+  return std::to_integer<unsigned>(ip[0]) >> 4U == 6 && ip.size() >= ipv6_header_bytes;
+}
+
+/// Addresses, protocol, and where the transport header begins; 0 in fragments, and where IPv6 has
+/// put something between.
+struct FlowKey {
+  std::span<const std::byte> addresses;
+  unsigned protocol;
+  std::size_t transport_at;
+};
+
+FlowKey key_of(std::span<const std::byte> ip) {
+  if (is_v6(ip)) return {ip.subspan(8, 32), std::to_integer<unsigned>(ip[6]), ipv6_header_bytes};
   const auto header_bytes = (std::to_integer<std::size_t>(ip[0]) & 0xfU) * 4;
   const bool is_fragment = (load_big_endian<std::uint16_t>(ip.subspan(6, 2)) & 0x3fffU) != 0;
-  const bool has_ports = (protocol == protocol_tcp || protocol == protocol_udp) && !is_fragment;
-  if (has_ports && ip.size() >= header_bytes + 4)
-    hash = mix(hash, load_big_endian<std::uint32_t>(ip.subspan(header_bytes, 4)));
+  return {ip.subspan(12, 8), std::to_integer<unsigned>(ip[9]), is_fragment ? 0 : header_bytes};
+}
+
+/// Of addresses, protocol and (but in fragments) ports: RFC 8290, 4.1.
+std::uint32_t hash_of_ip(std::span<const std::byte> ip, std::uint32_t seed) {
+  const auto [addresses, protocol, transport_at] = key_of(ip);
+  auto hash = mix(mix(seed, load_big_endian<std::uint32_t>(addresses)),
+                  load_big_endian<std::uint32_t>(addresses.subspan(4, 4)));
+  if (addresses.size() > 8) hash = mix_words(hash, addresses.subspan(8));
+  const bool has_ports = (protocol == protocol_tcp || protocol == protocol_udp) && transport_at > 0;
+  if (has_ports && ip.size() >= transport_at + 4)
+    hash = mix(hash, load_big_endian<std::uint32_t>(ip.subspan(transport_at, 4)));
   return finish(mix(hash, protocol));
+}
+
+/// Of the two MAC addresses and what follows them: type, or tag.
+std::uint32_t hash_of_frame(std::span<const std::byte> frame, std::uint32_t seed) {
+  return finish(mix_words(seed, frame.first(std::min<std::size_t>(frame.size(), 16))));
 }
 
 /// Addresses and ports, and the sequence number, of a TCP segment that is no fragment.
 struct Segment {
-  std::array<std::byte, 12> connection;
+  std::span<const std::byte> addresses, ports;
   std::uint32_t sequence;
 };
-std::optional<Segment> segment_in(std::span<const std::byte> packet) {
-  if (packet.size() < ip_at + ip_header_bytes_min) return std::nullopt;
-  const auto ip = packet.subspan(ip_at);
-  const auto header_bytes = (std::to_integer<std::size_t>(ip[0]) & 0xfU) * 4;
-  const bool is_fragment = (load_big_endian<std::uint16_t>(ip.subspan(6, 2)) & 0x3fffU) != 0;
-  if (std::to_integer<unsigned>(ip[9]) != protocol_tcp || is_fragment ||
-      ip.size() < header_bytes + 8)
+std::optional<Segment> segment_in(std::span<const std::byte> ip) {
+  const auto [addresses, protocol, transport_at] = key_of(ip);
+  if (protocol != protocol_tcp || transport_at == 0 || ip.size() < transport_at + 8)
     return std::nullopt;
-  Segment segment{};
-  const auto ports = ip.subspan(header_bytes, 4);
-  std::ranges::copy(ports, std::ranges::copy(ip.subspan(12, 8), segment.connection.begin()).out);
-  segment.sequence = load_big_endian<std::uint32_t>(ip.subspan(header_bytes + 4, 4));
-  return segment;
-}
-
-/// It is of the same connection, and of an earlier part of its stream (RFC 9293, 3.4).
-bool precedes(std::span<const std::byte> packet, std::span<const std::byte> other) {
-  const auto a = segment_in(packet), b = segment_in(other);
-  return a && b && a->connection == b->connection &&
-         static_cast<std::int32_t>(a->sequence - b->sequence) < 0;
+  const auto tcp = ip.subspan(transport_at);
+  return Segment{addresses, tcp.first(4), load_big_endian<std::uint32_t>(tcp.subspan(4, 4))};
 }
 
 /// Marks a packet whose flow can read it.
 ///
 /// @return false: it cannot, and the packet is as it was
-bool mark_congestion(std::span<std::byte> packet) {
-  if (packet.size() < ip_at + ip_header_bytes_min) return false;
-  const auto ip = packet.subspan(ip_at);
-  if (std::to_integer<unsigned>(ip[0]) >> 4U != 4) return false;
+bool mark_congestion(std::span<std::byte> ip) {
+  if (is_v6(ip)) {  // RFC 8200, 7: the traffic class is bits 4 to 11, and nothing sums it up
+    constexpr auto mask = std::byte{ecn_mask << 4U};
+    const bool is_capable = (ip[1] & mask) != std::byte{0};
+    if (is_capable) ip[1] |= mask;
+    return is_capable;
+  }
   const auto ecn = std::to_integer<unsigned>(ip[1]) & ecn_mask;
   if (ecn == 0) return false;
   const auto before = load_big_endian<std::uint16_t>(ip.first(2));
@@ -144,8 +160,9 @@ void FlowQueue::push(std::size_t bytes, Clock::time_point now, bool is_kept) {
   for (std::size_t i = 0; i < count; ++i)
     next_block_[space_[i]] = i + 1 < count ? space_[i + 1] : none;
   const auto first = space_[0];
-  packet_[first] = {none, static_cast<std::uint32_t>(bytes), now, is_kept};
-  auto& flow = flow_of(first_block_of(first));
+  packet_[first] = {none, static_cast<std::uint32_t>(bytes), now, is_kept,
+                    find_ip(start_of(first).first(std::min(bytes, block_bytes)))};
+  auto& flow = flow_of(start_of_packet(first));
   link(flow, first);
   if (is_kept)
     kept_blocks_ += count;
@@ -169,16 +186,45 @@ void FlowQueue::link(Flow& flow, Index added) {
     auto last = none, at = flow.head;
     while (at != none && !packet_[at].is_kept)
       last = std::exchange(at, packet_[at].next);
-    if (at != none && precedes(first_block_of(added), first_block_of(at))) before = last;
+    if (at != none && precedes(start_of_packet(added), start_of_packet(at))) before = last;
   }
   auto& where = before == none ? flow.head : packet_[before].next;
   packet_[added].next = std::exchange(where, added);
   if (flow.tail == before) flow.tail = added;
 }
 
+/// Where the IP header stands, which is whole; 0 when there is none.
+std::uint8_t FlowQueue::find_ip(std::span<const std::byte> first_block) const {
+  if (mode_ == wire::Mode::l3)
+    return first_block.size() < wire::vnet_header_bytes + ip_header_bytes_min
+               ? 0
+               : wire::vnet_header_bytes;
+  if (first_block.size() < wire::vnet_header_bytes) return 0;
+  const auto frame = first_block.subspan(wire::vnet_header_bytes);
+  const auto header = wire::read_ethernet(frame);
+  if (!header) return 0;
+  // Not read_ip(): the end of a long packet is in other blocks.
+  const auto ip = frame.subspan(header->bytes);
+  const bool is_ip =
+      (header->ether_type == wire::ether_type_ipv4 && ip.size() >= ip_header_bytes_min &&
+       std::to_integer<unsigned>(ip[0]) >> 4U == 4) ||
+      (header->ether_type == wire::ether_type_ipv6 && ip.size() >= ipv6_header_bytes && is_v6(ip));
+  return is_ip ? static_cast<std::uint8_t>(wire::vnet_header_bytes + header->bytes) : 0;
+}
+
+/// It is of the same connection, and of an earlier part of its stream (RFC 9293, 3.4).
+bool FlowQueue::precedes(const Start& packet, const Start& other) {
+  if (!packet.has_ip() || !other.has_ip()) return false;
+  const auto a = segment_in(packet.ip()), b = segment_in(other.ip());
+  return a && b && std::ranges::equal(a->addresses, b->addresses) &&
+         std::ranges::equal(a->ports, b->ports) &&
+         static_cast<std::int32_t>(a->sequence - b->sequence) < 0;
+}
+
 /// Its own queue, else an idle one of its set, else (all are busy) one that it shares.
-FlowQueue::Flow& FlowQueue::flow_of(std::span<const std::byte> packet) {
-  const auto hash = hash_of(packet, seed_);
+FlowQueue::Flow& FlowQueue::flow_of(const Start& packet) {
+  const auto hash =
+      packet.has_ip() ? hash_of_ip(packet.ip(), seed_) : hash_of_frame(packet.link(), seed_);
   const auto set = std::span{flow_}.subspan(hash % (flows / set_flows) * set_flows, set_flows);
   if (const auto own = std::ranges::find(set, hash, &Flow::hash); own != set.end()) return *own;
   const auto idle = std::ranges::find_if(set, [](const Flow& flow) { return !flow.is_linked(); });
@@ -255,10 +301,9 @@ std::size_t FlowQueue::pop(std::span<std::byte> out, Clock::time_point now) {
     auto* flow = next_flow();
     if (flow == nullptr) return 0;
     const auto first = unlink_head(*flow);
-    const auto [next, bytes, since, is_kept] = packet_[first];
+    const auto [next, bytes, since, is_kept, ip_at] = packet_[first];
     const bool congested = !is_kept && flow->codel.must_drop(now - since, flow->bytes, codel_, now);
-    if (congested &&
-        !mark_congestion(start_of(first).first(std::min<std::size_t>(bytes, block_bytes)))) {
+    if (congested && (ip_at == 0 || !mark_congestion(start_of(first).subspan(ip_at)))) {
       give_back(first);
       ++dropped_;
       continue;

@@ -2,6 +2,8 @@
 #include "base/bytes.hpp"
 #include "base/clock.hpp"
 #include "core/codel.hpp"
+#include "wire/limits.hpp"
+#include "wire/messages.hpp"
 
 #include <boost/intrusive/list.hpp>
 
@@ -25,8 +27,8 @@ class FlowQueue {
  public:
   static constexpr std::size_t block_bytes = 2048;
   static constexpr std::size_t blocks_max = 704;  ///< 1.4 MB
-  /// The longest packet: virtio_net_hdr and 65,535 bytes.
-  static constexpr std::size_t packet_blocks_max = 33;
+  static constexpr std::size_t packet_blocks_max =
+      (wire::packet_payload_bytes_max + block_bytes - 1) / block_bytes;
   /// Of packets that were kept: room is left for one from the TUN, and to write the next.
   static constexpr std::size_t kept_blocks_max = blocks_max - 2 * packet_blocks_max;
   static constexpr std::size_t flows = 256;
@@ -38,14 +40,18 @@ class FlowQueue {
   using Block = std::span<std::byte, block_bytes>;
 
   /// @param seed  random, so that nobody can aim at another flow's queue
-  explicit FlowQueue(std::uint32_t seed) : seed_{seed} {}
+  /// @param mode  what is behind the virtio_net_hdr: an IPv4 packet, or an Ethernet frame. The flow
+  /// of a frame is that of the IP packet in it, or all that its two MAC addresses say to each other
+  /// of the same type (ARP, LLDP, PROFINET)
+  explicit FlowQueue(std::uint32_t seed, wire::Mode mode = wire::Mode::l3)
+      : seed_{seed}, mode_{mode} {}
   FlowQueue(FlowQueue&&) = delete;
 
   /// Where the next packet may be written, block after block; makes room by dropping. Valid until
   /// the next call.
   std::span<const Block> space();
-  /// The next packet (virtio_net_hdr and IPv4 packet) has been written to space(). One of 0 bytes
-  /// is none.
+  /// The next packet, its virtio_net_hdr before it, has been written to space(). One of 0 bytes is
+  /// none.
   void push(std::size_t bytes, Clock::time_point now) { push(bytes, now, false); }
   /// The same for a packet that has waited elsewhere. It is dropped neither for its time here nor
   /// for memory: whoever puts such packets bounds them to `kept_blocks_max`, and puts them before
@@ -77,6 +83,7 @@ class FlowQueue {
     std::uint32_t bytes = 0;
     Clock::time_point since;
     bool is_kept = false;
+    std::uint8_t ip_at = 0;  ///< where its IP header stands; 0: it has none
   };
   struct Flow : boost::intrusive::list_base_hook<> {
     std::uint32_t hash = 0;  ///< whose it is, or was last
@@ -90,7 +97,25 @@ class FlowQueue {
 
   Index take_block();
   void give_back(Index first_block);
-  Flow& flow_of(std::span<const std::byte> packet);
+  /// What is to be read of a packet: its first block, and where its IP header is.
+  struct Start {
+    std::span<const std::byte> bytes;
+    std::size_t ip_at;
+
+    bool has_ip() const { return ip_at != 0; }
+    std::span<const std::byte> ip() const { return bytes.subspan(ip_at); }
+    std::span<const std::byte> link() const {
+      return bytes.subspan(std::min(bytes.size(), wire::vnet_header_bytes));
+    }
+  };
+  Start start_of_packet(Index packet) const {
+    const auto& known = packet_[packet];
+    return {{blocks_[packet]->bytes.data(), std::min<std::size_t>(known.bytes, block_bytes)},
+            known.ip_at};
+  }
+  static bool precedes(const Start& packet, const Start& other);
+  std::uint8_t find_ip(std::span<const std::byte> first_block) const;
+  Flow& flow_of(const Start& packet);
   Flow* next_flow();
   /// Takes the oldest packet out of its flow; its blocks stay taken.
   Index unlink_head(Flow& flow);
@@ -103,14 +128,12 @@ class FlowQueue {
   void count_out(Flow& flow, const Packet& packet);
   void drop_from_fattest();
   std::span<std::byte> start_of(Index block) { return blocks_[block]->bytes; }
-  std::span<const std::byte> first_block_of(Index packet) {
-    return start_of(packet).first(std::min<std::size_t>(packet_[packet].bytes, block_bytes));
-  }
 
   struct Memory {
     std::array<std::byte, block_bytes> bytes;
   };
   std::uint32_t seed_;
+  wire::Mode mode_;
   std::vector<std::unique_ptr<Memory>> blocks_;
   std::vector<Index> next_block_;  ///< of the same packet, or of the free ones
   std::vector<Packet> packet_;

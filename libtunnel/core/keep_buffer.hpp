@@ -2,6 +2,7 @@
 #include "base/bytes.hpp"
 #include "core/flow_queue.hpp"
 #include "wire/limits.hpp"
+#include "wire/messages.hpp"
 
 #include <array>
 #include <cstdint>
@@ -29,7 +30,8 @@ namespace tunnel::core {
 class KeepBuffer {
  public:
   static constexpr std::size_t packets_max = 64;
-  /// virtio_net_hdr, and a packet of the tunnel's MTU (1500); a longer one is not kept as a newest.
+  /// virtio_net_hdr, and a packet of the tunnel's MTU (1500), in a frame with two tags; a longer
+  /// one is not kept as a newest.
   static constexpr std::size_t packet_bytes_max = 1536;
   static constexpr std::size_t newest_bytes_max = packets_max * packet_bytes_max;  ///< 96 KiB
   /// All that is kept fits where it is put next (FlowQueue), where a packet takes whole blocks.
@@ -44,8 +46,11 @@ class KeepBuffer {
   };
   static constexpr auto not_sent = std::numeric_limits<std::uint64_t>::max();
 
+  /// @param mode  what is behind the virtio_net_hdr: IPv4 packets, or Ethernet frames
+  explicit KeepBuffer(wire::Mode mode = wire::Mode::l3) : mode_{mode} {}
+
   /// From the TUN, while there is no leg.
-  /// @param packet  virtio_net_hdr and IPv4 packet; anything else is ignored
+  /// @param packet  with its virtio_net_hdr; what is not of this mode is ignored
   void put(ByteView packet) { put(packet, Sent{}); }
   /// From the leg that was; it may repeat an earlier one. `end` is not_sent when it waited there.
   void put(ByteView packet, Sent sent);
@@ -60,12 +65,13 @@ class KeepBuffer {
   std::size_t bytes() const;
 
  private:
-  /// Addresses and ports.
-  using Name = std::array<std::byte, 12>;
+  /// Addresses (of IPv4 the first 8 bytes), ports, and VLAN tags.
+  using Name = std::array<std::byte, 32 + 4 + 8>;
+  /// Offsets count from the start of the payload.
   struct Segment {
     Name flow{};
-    std::size_t headers_bytes = 0;  ///< IP and TCP
-    std::size_t ip_header_bytes = 0;
+    std::size_t ip_at = 0, tcp_at = 0, text_at = 0;
+    bool is_v6 = false;
     std::uint32_t end = 0;  ///< sequence number behind it
     bool is_news = false;   ///< it carries something, be it SYN or FIN
   };
@@ -83,11 +89,15 @@ class KeepBuffer {
     Sent sent;
   };
 
-  static std::optional<Segment> segment_of(ByteView payload);
+  std::optional<Segment> segment_of(ByteView payload) const;
   bool append(ByteView payload, const Segment& segment, Flow& flow, Sent sent);
   static void replace(ByteView payload, const Segment& segment, Flow& flow);
+  /// Makes a super-packet its own first segment: lengths, flags, and the checksums that depend on
+  /// them. @param payload  what is left of it
+  static void become_first_segment(std::span<std::byte> payload, const Segment& segment);
   Flow& flow_of(const Name& name);
 
+  wire::Mode mode_;
   std::vector<Waiting> backlog_;
   std::size_t backlog_charged_bytes_ = 0;  ///< in whole blocks
   std::vector<Flow> flows_;  ///< the first `count_`; grows to packets_max and keeps its memory

@@ -1,11 +1,14 @@
 #include "io/packet_pump.hpp"
 
+#include "base/endian.hpp"
 #include "crypto/tls_context.hpp"
 #include "io/tun_read.hpp"
+#include "wire/ethernet.hpp"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <utility>
@@ -116,6 +119,12 @@ Task<> PacketPump::receive() {
   }
 }
 
+PacketPump::EchoToken PacketPump::echo_token() const {
+  EchoToken token;
+  tunnel::store_big_endian(token, options_.echo_token);
+  return token;
+}
+
 bool PacketPump::has_received() {
   const auto bytes = ::BIO_number_read(::SSL_get_rbio(ssl_));
   return std::exchange(rx_raw_bytes_, bytes) != bytes;
@@ -180,7 +189,7 @@ void PacketPump::on_frame(FrameType type, ByteView payload) {
       sender_.queue(FrameType::alive_answer, payload);
       news_for_sender_ = true;
       return;
-    case FrameType::alive_answer: return;  // that it came was enough
+    case FrameType::alive_answer: return on_alive_answer(payload);
     case FrameType::bye: {
       const auto close = wire::decode_close(payload);
       if (close) return end(close->code, close->text);
@@ -205,6 +214,16 @@ void PacketPump::on_ack(ByteView payload) {
 
 void PacketPump::on_packet(ByteView payload) {
   rx_packet_bytes_ += wire::header_bytes + payload.size();
+  if (is_bridged()) return on_ethernet(payload);
+  on_ip(payload);
+}
+
+void PacketPump::on_ethernet(ByteView payload) {
+  if (wire::check_frame(payload)) return take_in(payload);
+  ++counters_.dropped_malformed;
+}
+
+void PacketPump::on_ip(ByteView payload) {
   const auto packet = wire::check_packet(payload);
   if (!packet) {
     ++counters_.dropped_malformed;
@@ -214,13 +233,23 @@ void PacketPump::on_packet(ByteView payload) {
     ++counters_.dropped_address;
     return;
   }
-  if (options_.role == wire::Role::master && probe_.is_answer(*packet)) {
-    if (!watch_.is_probing()) return;  // the answer to a retry
-    watch_.on_echo_answered();
-    if (on_running_) on_running_(Clock::now() - started_);
-    return;
-  }
-  counters_.rx_bytes += packet->ip.size();
+  if (options_.role == wire::Role::master && probe_.is_answer(*packet)) return on_proven();
+  take_in(payload);
+}
+
+/// In L2 the question through the whole path.
+void PacketPump::on_alive_answer(ByteView payload) {
+  if (is_bridged() && std::ranges::equal(payload, echo_token())) on_proven();
+}
+
+void PacketPump::on_proven() {
+  if (!watch_.is_probing()) return;  // the answer to a retry
+  watch_.on_echo_answered();
+  if (on_running_) on_running_(Clock::now() - started_);
+}
+
+void PacketPump::take_in(ByteView payload) {
+  counters_.rx_bytes += payload.size() - wire::vnet_header_bytes;
   ++counters_.rx_packets;
   write_tun(payload);
 }
@@ -350,7 +379,7 @@ void PacketPump::on_watch(core::SessionWatch::Action action) {
   using Action = core::SessionWatch::Action;
   switch (action) {
     case Action::none: return;
-    case Action::send_echo: sender_.queue(FrameType::packet, probe_.request(++echoes_)); break;
+    case Action::send_echo: send_echo(); break;
     case Action::send_alive: {
       std::array<std::byte, 8> token{};
       sender_.queue(FrameType::alive, token);
@@ -363,6 +392,13 @@ void PacketPump::on_watch(core::SessionWatch::Action action) {
     case Action::time_limit: return stop(CloseCode::time_limit, "");
   }
   send();
+}
+
+void PacketPump::send_echo() {
+  if (is_bridged())
+    sender_.queue(FrameType::alive, echo_token());
+  else
+    sender_.queue(FrameType::packet, probe_.request(++echoes_));
 }
 
 PacketPump::Status PacketPump::judge(int ssl_result) {

@@ -10,6 +10,7 @@
 #include "io/leg_socket.hpp"
 #include "io/packet_sender.hpp"
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -18,20 +19,22 @@
 
 namespace tunnel::io {
 
-/// Carries packets between a TUN device (IFF_VNET_HDR) and the inner session of an established leg,
-/// both ways at once, until one of them ends (DESIGN 5). One thread, no allocation per packet,
-/// bounded memory. A turn of either direction is bounded, so that nothing else on the thread
-/// starves. What goes out is PacketSender's; what comes in is checked, written to the TUN and
-/// acknowledged here.
+/// Carries packets between a TUN device (in L2 a TAP; IFF_VNET_HDR) and the inner session of an
+/// established leg, both ways at once, until one of them ends (DESIGN 5). One thread, no allocation
+/// per packet, bounded memory. A turn of either direction is bounded, so that nothing else on the
+/// thread starves. What goes out is PacketSender's; what comes in is checked, written to the TUN
+/// and acknowledged here.
 ///
-/// Every packet from the other end is checked (wire::check_packet, core::PacketRules) before the
-/// kernel sees it.
+/// Every packet from the other end is checked before the kernel sees it: wire::check_packet and
+/// core::PacketRules, in L2 wire::check_frame. The way itself is proven by an echo that the
+/// onsite's kernel answers; in L2, where it has no address, by the answer of its pump, which runs
+/// once its TAP is there.
 class PacketPump {
  public:
   struct Options {
     std::uint64_t session = 0;
     wire::Role role = wire::Role::onsite;
-    Ipv4Address onsite_address, master_address;  ///< in the tunnel
+    Ipv4Address onsite_address, master_address;  ///< in the tunnel; not of L2
     core::SessionWatch::Times times;
     std::uint64_t echo_token = 0;  ///< random
     /// The session was interrupted: no echo over its new leg is the leg's fault and says no Bye.
@@ -82,8 +85,17 @@ class PacketPump {
   bool take_frames();
   void on_frame(wire::FrameType type, ByteView payload);
   void on_packet(ByteView payload);
+  void on_ip(ByteView payload);
+  void on_ethernet(ByteView payload);
+  void on_alive_answer(ByteView payload);
+  void on_proven();
+  void take_in(ByteView payload);
   void on_ack(ByteView payload);
   void write_tun(ByteView payload);
+  using EchoToken = std::array<std::byte, 8>;
+  void send_echo();
+  EchoToken echo_token() const;
+  bool is_bridged() const { return options_.sender.mode == wire::Mode::l2; }
 
   /// Lets the sender go on. Call whenever something it may wait for has happened.
   void send();

@@ -57,7 +57,7 @@ PacketSender::PacketSender(SSL* ssl, int tun, PumpCounters& counters, Options op
       tun_{tun},
       counters_{counters},
       options_{options},
-      queue_{options.flow_seed},
+      queue_{options.flow_seed, options.mode},
       sent_{batch_bytes + frame_bytes_max + outbox_bytes_max},
       batch_{ssl} {
   // Every batch fits, with what TLS adds to it and an alert.
@@ -197,16 +197,22 @@ PacketSender::Read PacketSender::read_tun(std::span<std::byte> payload, std::siz
   return judge_read(got, payload[wire::vnet_header_bytes]);
 }
 
-PacketSender::Read PacketSender::judge_read(ssize_t got, std::byte version_byte) {
+/// In L3 IPv4 alone; in L2 whatever has the header of a frame.
+bool PacketSender::is_carried(std::size_t bytes, std::byte first_byte) const {
+  if (options_.mode == wire::Mode::l2)
+    return bytes >= wire::vnet_header_bytes + wire::ethernet_header_bytes;
+  return bytes > wire::vnet_header_bytes &&
+         std::to_integer<unsigned>(first_byte) >> 4U == ipv4_version;
+}
+
+PacketSender::Read PacketSender::judge_read(ssize_t got, std::byte first_byte) {
   switch (judge_tun_read(got)) {
     case TunRead::packet: break;
     case TunRead::none: return Read::none;
     case TunRead::again: return Read::skipped;
     case TunRead::gone: tun_gone_ = true; return Read::gone;
   }
-  const bool is_ipv4 = static_cast<std::size_t>(got) > wire::vnet_header_bytes &&
-                       std::to_integer<unsigned>(version_byte) >> 4U == ipv4_version;
-  if (is_ipv4) return Read::packet;
+  if (is_carried(static_cast<std::size_t>(got), first_byte)) return Read::packet;
   ++counters_.dropped_tx;
   return Read::skipped;
 }

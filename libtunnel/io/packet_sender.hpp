@@ -14,7 +14,7 @@ namespace tunnel::io {
 
 /// What a pump counts; rx is what came from the other end.
 struct PumpCounters {
-  std::uint64_t rx_bytes = 0, tx_bytes = 0;      ///< of IP packets
+  std::uint64_t rx_bytes = 0, tx_bytes = 0;      ///< of IP packets; in L2 of Ethernet frames
   std::uint64_t rx_packets = 0, tx_packets = 0;  ///< super-packets count once
   std::uint64_t dropped_malformed = 0;           ///< not a packet that the tunnel may carry
   std::uint64_t dropped_address = 0;             ///< with an address that is not the session's
@@ -31,6 +31,7 @@ struct PumpCounters {
 class PacketSender {
  public:
   struct Options {
+    wire::Mode mode = wire::Mode::l3;
     std::uint32_t peer_offloads = 0;  ///< TUN_F_*: what the other end's kernel takes
     std::uint64_t key_update_records = wire::key_update_records;
     std::uint32_t flow_seed = 0;  ///< random
@@ -80,7 +81,9 @@ class PacketSender {
   void fill(Clock::time_point now);
   void fill_packets(std::size_t allowance, Clock::time_point now);
   Read read_tun(std::span<std::byte> payload, std::size_t& bytes);
-  Read judge_read(ssize_t got, std::byte version_byte);
+  /// @param first_byte  behind the virtio_net_hdr
+  Read judge_read(ssize_t got, std::byte first_byte);
+  bool is_carried(std::size_t bytes, std::byte first_byte) const;
   /// Takes what waits in the kernel into the queues, as far as one turn goes.
   void absorb(Clock::time_point now);
   void put_packet(std::size_t bytes);

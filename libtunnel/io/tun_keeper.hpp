@@ -6,13 +6,13 @@
 
 namespace tunnel::io {
 
-/// Reads a session's TUN while it has no leg, and keeps what a KeepBuffer keeps: so that the
+/// Reads a session's TUN or TAP while it has no leg, and keeps what a KeepBuffer keeps: so that the
 /// kernel's queue does not fill with what is stale when the new leg is there.
 class TunKeeper {
  public:
   /// @param tun  as PacketPump has it; borrowed until stop() or the destructor
   /// @param keep  what is kept already
-  TunKeeper(asio::any_io_executor executor, int tun, core::KeepBuffer keep = {});
+  TunKeeper(asio::any_io_executor executor, int tun, core::KeepBuffer keep = core::KeepBuffer{});
   TunKeeper(const TunKeeper&) = delete;
   TunKeeper& operator=(const TunKeeper&) = delete;
   ~TunKeeper();

@@ -48,7 +48,7 @@ enum class FrameType : std::uint8_t {
   detach = 0x33,   ///< the server refuses or ends the leg before its switch; carries a Close
   // rdv-e2e/1, inside the inner TLS
   confirm = 0x40,
-  packet = 0x41,  ///< virtio_net_hdr (10 bytes, little-endian) and one IP packet
+  packet = 0x41,  ///< virtio_net_hdr (10 bytes, little-endian) and one IP packet or Ethernet frame
   alive = 0x42,   ///< 8-byte token; answered by alive_answer with the same token
   alive_answer = 0x43,
   bye = 0x44,  ///< carries a Close; nothing follows

@@ -57,6 +57,19 @@ bool is_tunnel_network(const Ipv4Prefix& prefix) {
          pool.contains(prefix.address);
 }
 
+/// What a routed session has, and a bridged one has not: a grant that says less than it seems to
+/// say is none.
+Result<void> take_routing(Grant& grant, const pb::Grant& in) {
+  if (grant.mode == Mode::l2)
+    return in.has_tunnel() || in.allow_size() + in.dns_size() + in.deny_size() > 0
+               ? Result<void>{Errc::bad_value}
+               : Result<void>{};
+  const auto tunnel = take_prefix(in.tunnel());
+  if (!tunnel || !is_tunnel_network(*tunnel)) return Errc::bad_value;
+  grant.tunnel = *tunnel;
+  return take_lists(grant, in);
+}
+
 }  // namespace
 
 Bytes encode_grant(const Grant& grant) {
@@ -80,7 +93,7 @@ Bytes encode_grant(const Grant& grant) {
   proto::put(*out.mutable_master_nonce(), grant.master_nonce);
   proto::put(*out.mutable_onsite_nonce(), grant.onsite_nonce);
   out.set_server_time(grant.server_time);
-  proto::put(*out.mutable_tunnel(), grant.tunnel);
+  if (grant.mode == Mode::l3) proto::put(*out.mutable_tunnel(), grant.tunnel);
   for (const auto server : grant.dns)
     out.add_dns(server.value);
   for (const auto address : grant.deny)
@@ -101,9 +114,7 @@ Result<Grant> decode_grant(ByteView bytes) {
   const auto mode = take_mode(in.mode());
   const auto master_nonce = take_array<nonce_bytes>(in.master_nonce());
   const auto onsite_nonce = take_array<nonce_bytes>(in.onsite_nonce());
-  const auto tunnel = take_prefix(in.tunnel());
-  if (!mode || !master_nonce || !onsite_nonce || !tunnel || !is_tunnel_network(*tunnel))
-    return Errc::bad_value;
+  if (!mode || !master_nonce || !onsite_nonce) return Errc::bad_value;
   if (in.session() == 0 || in.epoch() == 0 || in.seconds() == 0 ||
       in.seconds() > session_seconds_max)
     return Errc::bad_value;
@@ -120,10 +131,10 @@ Result<Grant> decode_grant(ByteView bytes) {
               .master_nonce = *master_nonce,
               .onsite_nonce = *onsite_nonce,
               .server_time = in.server_time(),
-              .tunnel = *tunnel,
+              .tunnel = {},
               .dns = {},
               .deny = {}};
-  if (const auto lists = take_lists(grant, in); !lists) return lists.error();
+  if (const auto routing = take_routing(grant, in); !routing) return routing.error();
   return grant;
 }
 
@@ -140,6 +151,7 @@ Result<void> check_grant(const Grant& grant, const GrantExpectation& expected) {
     return Errc::stale_nonce;
   if (expected.session != 0 && grant.session != expected.session) return Errc::stale_nonce;
   if (grant.mode != expected.mode) return Errc::bad_value;
+  if (grant.mode == Mode::l2) return {};
   for (const auto& network : expected.own_networks)
     if (network.overlaps(grant.tunnel)) return Errc::bad_value;
   return {};
@@ -156,6 +168,7 @@ Result<void> check_resumed_grant(const Grant& grant, const Grant& before) {
 }
 
 Ipv4Prefix tunnel_address(const Grant& grant, Role role) {
+  if (grant.mode == Mode::l2) return {};
   return {{grant.tunnel.network().address.value + (role == Role::onsite ? 1U : 2U)},
           grant.tunnel.length};
 }

@@ -39,8 +39,9 @@ struct Grant {
   std::uint64_t features = 0;
   Nonce master_nonce{}, onsite_nonce{};
   UnixSeconds server_time = 0;
-  Ipv4Prefix
-      tunnel;  ///< a /30 of tunnel_pool: the onsite has its first host, the master its second
+  /// A /30 of tunnel_pool: the onsite has its first host, the master its second. In L2 there is
+  /// none, nor is there anything in the lists: nothing of a frame is looked at.
+  Ipv4Prefix tunnel;
   std::vector<Ipv4Address> dns;   ///< the customer's DNS servers
   std::vector<Ipv4Address> deny;  ///< never forwarded to: the RDV server
 };
@@ -76,7 +77,8 @@ Result<void> check_grant(const Grant& grant, const GrantExpectation& expected);
 /// @retval Errc::wrong_party, Errc::bad_value  refuse the session
 Result<void> check_resumed_grant(const Grant& grant, const Grant& before);
 
-/// The device's own address in the tunnel, the other end's, both with the /30's length.
+/// The device's own address in the tunnel, the other end's, both with the /30's length; of L2
+/// 0.0.0.0.
 Ipv4Prefix tunnel_address(const Grant& grant, Role role);
 
 }  // namespace tunnel::wire

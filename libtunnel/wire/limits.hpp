@@ -27,10 +27,14 @@ inline constexpr std::size_t inner_payload_bytes_max = 16 * 1024 + 512;
 /// Inner handshake bytes of one direction in all. ClientHello + certificates + Finished + Confirm
 /// are below 8 KiB.
 inline constexpr std::size_t inner_handshake_bytes_max = 64 * 1024;
-/// virtio_net_hdr (10) and the longest IPv4 packet.
+/// virtio_net_hdr (10), in L2 an Ethernet header with at most two VLAN tags, and the longest IP
+/// packet.
 inline constexpr std::size_t vnet_header_bytes = 10;
+inline constexpr std::size_t ethernet_header_bytes = 14;
+inline constexpr std::size_t ethernet_header_bytes_max = ethernet_header_bytes + 2 * 4;
 inline constexpr std::size_t packet_bytes_max = 65535;
-inline constexpr std::size_t packet_payload_bytes_max = vnet_header_bytes + packet_bytes_max;
+inline constexpr std::size_t packet_payload_bytes_max =
+    vnet_header_bytes + ethernet_header_bytes_max + packet_bytes_max;
 
 // --- fields -------------------------------------------------------------------------------------
 inline constexpr std::size_t device_name_chars_max = 32;

@@ -27,6 +27,8 @@ UplinkKind parse_uplink_kind(std::string_view text);
 
 enum class Mode : std::uint8_t { l3 = 3, l2 = 2 };
 std::string_view to_string(Mode mode);
+/// @param text  "L3" or "L2"
+std::optional<Mode> parse_mode(std::string_view text);
 
 /// What a device tells of itself.
 struct Info {

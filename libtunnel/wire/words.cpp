@@ -26,4 +26,10 @@ std::string_view to_string(Mode mode) {
   return "unknown";
 }
 
+std::optional<Mode> parse_mode(std::string_view text) {
+  for (const auto mode : {Mode::l3, Mode::l2})
+    if (text == to_string(mode)) return mode;
+  return std::nullopt;
+}
+
 }  // namespace tunnel::wire

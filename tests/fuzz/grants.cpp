@@ -28,11 +28,15 @@ void check(const Grant& grant, Role role, fuzz::Input& input) {
                             .own_networks = {}};
   FUZZ_REQUIRE(check_grant(grant, expected).has_value() == (own.key_hash != peer.key_hash));
   const Ipv4Prefix pool{{tunnel_pool}, tunnel_pool_length};
-  FUZZ_REQUIRE(pool.contains(tunnel_address(grant, role).address));
+  if (grant.mode == Mode::l2)
+    FUZZ_REQUIRE(grant.tunnel == Ipv4Prefix{} && grant.allow.empty() && grant.dns.empty());
+  else
+    FUZZ_REQUIRE(pool.contains(tunnel_address(grant, role).address));
   const auto network =
       Ipv4Prefix{{input.take<std::uint32_t>()}, static_cast<std::uint8_t>(input.below(33))};
   expected.own_networks = {network};
-  if (network.overlaps(grant.tunnel)) FUZZ_REQUIRE(!check_grant(grant, expected));
+  if (grant.mode == Mode::l3 && network.overlaps(grant.tunnel))
+    FUZZ_REQUIRE(!check_grant(grant, expected));
   expected.own_networks.clear();
   expected.nonce[input.below(nonce_bytes)] ^= std::byte{1};
   FUZZ_REQUIRE(!check_grant(grant, expected));

@@ -1,6 +1,7 @@
 #include "core/keep_buffer.hpp"
 
 #include "fuzz/input.hpp"
+#include "wire/ethernet.hpp"
 #include "wire/packet.hpp"
 
 /// The keep-buffer, given any packets: what it gives back, the kernel at the other end can take on
@@ -8,7 +9,8 @@
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace tunnel;
   fuzz::Input input{data, size};
-  core::KeepBuffer keep;
+  const auto mode = input.flag() ? wire::Mode::l3 : wire::Mode::l2;
+  core::KeepBuffer keep{mode};
   std::size_t puts = 0;
   for (; !input.empty(); ++puts) {
     keep.put(input.take_block());
@@ -17,6 +19,10 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   }
   FUZZ_REQUIRE(keep.packets() <= puts);
   for (const auto& kept : keep.take()) {
+    if (mode == wire::Mode::l2) {
+      FUZZ_REQUIRE(wire::check_frame(kept).has_value());
+      continue;
+    }
     const auto packet = wire::check_packet(kept);
     FUZZ_REQUIRE(packet.has_value());
     FUZZ_REQUIRE(packet->protocol == 6);

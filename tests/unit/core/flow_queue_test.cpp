@@ -2,6 +2,7 @@
 #include "core/flow_queue.hpp"
 
 #include "base/endian.hpp"
+#include "support/ethernet_frame.hpp"
 #include "wire/limits.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -287,6 +288,86 @@ BOOST_AUTO_TEST_CASE(random_use_keeps_every_count) {
     ++out;
   BOOST_TEST(in == out + queue.dropped());
   BOOST_TEST(queue.bytes() == 0U);
+}
+
+}  // namespace tunnel::core
+
+namespace tunnel::core {
+namespace {
+
+void push_frame(FlowQueue& queue, const test::Frame& frame, Time now) {
+  push(queue, frame.bytes(), now);
+}
+
+/// How many packets of a bulk flow come before `thin`, which was put behind them.
+std::size_t overtaken_by(const test::Frame& bulk, const test::Frame& thin) {
+  FlowQueue queue{1, wire::Mode::l2};
+  for (int i = 0; i < 20; ++i)
+    push_frame(queue, bulk, t0);
+  pop(queue, t0);
+  pop(queue, t0);
+  push_frame(queue, thin, t0);
+  std::size_t before = 0;
+  const auto wanted = thin.bytes();
+  while (pop(queue, t0).value() != wanted)
+    ++before;
+  return before;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_frame_is_of_the_flow_of_the_packet_in_it) {
+  using test::Frame;
+  for (const auto& tags : {std::vector<std::uint16_t>{}, {7}, {100, 7}}) {
+    const Frame bulk{.packet = make_packet(5000, 1), .tags = tags};
+    BOOST_TEST(overtaken_by(bulk, {.packet = make_packet(22, 1, 64), .tags = tags}) <= 1U);
+    BOOST_TEST(overtaken_by(bulk, {.packet = make_packet(5000, 2, 64), .tags = tags}) == 18U);
+    const Frame bulk6{.packet = test::tcp6_packet(1400), .ether_type = 0x86dd, .tags = tags};
+    BOOST_TEST(overtaken_by(bulk6, {.packet = test::tcp6_packet(10, 0, 22),
+                                    .ether_type = 0x86dd,
+                                    .tags = tags}) <= 1U);
+    BOOST_TEST(overtaken_by(
+                   bulk6, {.packet = test::tcp6_packet(10), .ether_type = 0x86dd, .tags = tags}) ==
+               18U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_ip_is_of_the_flow_of_its_mac_addresses_and_type) {
+  using test::Frame;
+  const Bytes nothing(ip_at + 100);
+  const Frame bulk{.packet = Bytes(ip_at + 1400), .ether_type = 0x8892};
+  BOOST_TEST(overtaken_by(bulk, {.packet = nothing, .ether_type = 0x0806}) <= 1U);
+  BOOST_TEST(overtaken_by(bulk, {.packet = nothing, .ether_type = 0x8892, .source = 9}) <= 1U);
+  BOOST_TEST(overtaken_by(bulk, {.packet = nothing, .ether_type = 0x8892}) == 18U);
+}
+
+BOOST_AUTO_TEST_CASE(congestion_is_marked_in_frames_too) {
+  using test::Frame;
+  for (const auto& [frame, byte_at, mask] :
+       {std::tuple{Frame{.packet = make_packet(1, 1, 1400, 2), .tags = {7}}, ip_at + 18 + 1, 0x03},
+        {Frame{.packet = test::tcp6_packet(1400, 0, 1, 2), .ether_type = 0x86dd}, ip_at + 14 + 1,
+         0x30}}) {
+    FlowQueue queue{1, wire::Mode::l2};
+    for (int i = 0; i < 200; ++i)
+      push_frame(queue, frame, t0);
+    std::size_t marked = 0;
+    for (auto now = t0 + 1s; const auto packet = pop(queue, now); now += 20ms)
+      marked += ((*packet)[byte_at] & static_cast<std::byte>(mask)) == static_cast<std::byte>(mask);
+    BOOST_TEST(marked > 0U);
+    BOOST_TEST(queue.marked() == marked);
+    BOOST_TEST(queue.dropped() == 0U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(frames_that_are_too_short_for_anything_are_queued_and_harmless) {
+  FlowQueue queue{1, wire::Mode::l2};
+  const auto frame = test::Frame{.packet = make_packet(1, 1, 64), .tags = {1, 2}}.bytes();
+  for (std::size_t bytes = 1; bytes <= frame.size(); ++bytes)
+    push(queue, ByteView{frame}.first(bytes), t0);
+  std::size_t popped = 0;
+  while (pop(queue, t0 + 1h))
+    ++popped;
+  BOOST_TEST(popped + queue.dropped() == frame.size());
 }
 
 }  // namespace tunnel::core

@@ -3,7 +3,9 @@
 
 #include "base/endian.hpp"
 #include "core/internet_checksum.hpp"
+#include "support/ethernet_frame.hpp"
 #include "support/tcp_packet.hpp"
+#include "wire/ethernet.hpp"
 #include "wire/packet.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -235,6 +237,62 @@ BOOST_AUTO_TEST_CASE(hostile_packets_break_no_promise) {
       const auto checked = wire::check_packet(kept);
       BOOST_REQUIRE(checked.has_value());
       BOOST_REQUIRE(checked->protocol == 6);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(frames_are_kept_by_the_flow_in_them) {
+  for (const auto& tags : {std::vector<std::uint16_t>{}, {7}, {100, 7}}) {
+    KeepBuffer keep{wire::Mode::l2};
+    const auto first = test::Frame{.packet = packet({}), .tags = tags}.bytes();
+    const auto other = test::Frame{.packet = packet({.port = 7}), .tags = tags}.bytes();
+    keep.put(first);
+    keep.put(other);
+    keep.put(first);  // says it again: the newest of its flow
+    keep.put(test::Frame{.packet = Bytes(vnet + 46), .ether_type = 0x0806}.bytes());
+    const auto kept = keep.take();
+    BOOST_REQUIRE(kept.size() == 3);
+    BOOST_CHECK(kept[0] == first);
+    BOOST_CHECK(kept[1] == first);
+    BOOST_CHECK(kept[2] == other);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_same_connection_in_two_vlans_is_two_flows) {
+  KeepBuffer keep{wire::Mode::l2};
+  for (const std::uint16_t tag : {7, 8})
+    keep.put(test::Frame{.packet = packet({}), .tags = {tag}}.bytes());
+  BOOST_TEST(keep.packets() == 2U);
+  BOOST_TEST(keep.take().size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_super_frame_is_cut_to_its_first_segment) {
+  for (const auto& tags : {std::vector<std::uint16_t>{}, {100, 7}}) {
+    for (const bool v6 : {false, true}) {
+      const auto make = [&](std::size_t text, std::uint16_t segment) {
+        return test::Frame{
+            .packet = v6 ? test::tcp6_packet(text, segment)
+                         : packet({.text_bytes = text, .segment_bytes = segment, .flags = 0x10}),
+            .ether_type = static_cast<std::uint16_t>(v6 ? 0x86dd : 0x0800),
+            .tags = tags}
+            .bytes();
+      };
+      KeepBuffer keep{wire::Mode::l2};
+      const auto whole = make(4000, 1000);
+      keep.put(whole);
+      keep.put(whole);
+      const auto kept = keep.take();
+      BOOST_REQUIRE(kept.size() == 2);
+      BOOST_CHECK(kept[1] == whole);
+      BOOST_REQUIRE(wire::check_frame(kept[0]));
+      auto wanted = make(1000, 0);
+      const auto ip_at = vnet + wire::ethernet_header_bytes + 4 * tags.size();
+      // Its checksum holds the sum of the pseudo header, which tcp_packet() leaves at 0.
+      const auto sum_at = ip_at + (v6 ? 40U : 20U) + 16;
+      BOOST_TEST(load_big_endian<std::uint16_t>(ByteView{kept[0]}.subspan(sum_at)) != 0);
+      std::copy_n(kept[0].begin() + static_cast<std::ptrdiff_t>(sum_at), 2,
+                  wanted.begin() + static_cast<std::ptrdiff_t>(sum_at));
+      BOOST_CHECK(kept[0] == wanted);
     }
   }
 }

@@ -28,7 +28,7 @@ const std::map<int, Known>& known_types() {
     types[0x32] = {Channel::data, 0};
     types[0x33] = {Channel::data, 1024};
     types[0x40] = {Channel::end_to_end, 1024};
-    types[0x41] = {Channel::end_to_end, 65545};
+    types[0x41] = {Channel::end_to_end, 65567};
     types[0x42] = types[0x43] = {Channel::end_to_end, 64};
     types[0x44] = {Channel::end_to_end, 1024};
     types[0x45] = {Channel::end_to_end, 64};

@@ -36,6 +36,21 @@ BOOST_AUTO_TEST_CASE(a_grant_comes_back_as_it_went) {
   BOOST_TEST((decoded->server_time == grant.server_time && decoded->mode == grant.mode));
 }
 
+BOOST_AUTO_TEST_CASE(a_grant_of_l2_says_nothing_of_addresses) {
+  auto grant = samples::grant();
+  grant.mode = Mode::l2;
+  BOOST_TEST((decode_grant(encode_grant(grant)).error() == Errc::bad_value));
+  grant.allow.clear();
+  grant.dns.clear();
+  grant.deny.clear();
+  const auto bytes = encode_grant(grant);
+  const auto decoded = decode_grant(bytes);
+  BOOST_REQUIRE(decoded);
+  BOOST_TEST((decoded->mode == Mode::l2 && decoded->tunnel == Ipv4Prefix{}));
+  BOOST_TEST((encode_grant(*decoded) == bytes));
+  BOOST_TEST((changed([](auto& g) { g.set_mode(2); }) == Errc::bad_value));
+}
+
 BOOST_AUTO_TEST_CASE(a_grant_of_another_version_is_refused) {
   for (const std::uint32_t version : {0U, 2U, 0xffffffffU})
     BOOST_TEST((changed([=](auto& g) { g.set_version(version); }) == Errc::unsupported_version));
