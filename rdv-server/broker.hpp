@@ -223,6 +223,9 @@ class Broker {
   std::optional<tunnel::wire::Grant> make_grant(const Session& session,
                                                 const tunnel::wire::Nonce& onsite_nonce, Now now,
                                                 std::string& why_not);
+  std::string add_routing(tunnel::wire::Grant& grant, const DeviceRecord& onsite,
+                          const tunnel::wire::Info& onsite_info,
+                          const tunnel::wire::Info& master_info);
 
   // broker_session.cpp: from Grant to the end
   void close(const Connection& from, const tunnel::wire::Close& close, Now now, Actions& out);

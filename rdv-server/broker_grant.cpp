@@ -69,7 +69,7 @@ void Broker::accept(const Connection& from, const wire::Accept& accept, Now now,
     give_up_offer(session.id, RefusalCode::not_allowed, std::move(why_not), out);
     return;
   }
-  session.tunnel = grant->tunnel;
+  if (grant->mode == wire::Mode::l3) session.tunnel = grant->tunnel;
   session.allow = grant->allow;
   session.dns = grant->dns;
   const auto bytes = encode_grant(*grant);
@@ -84,6 +84,7 @@ void Broker::accept(const Connection& from, const wire::Accept& accept, Now now,
                       .session = session.id,
                       .rule = std::string{session.rule},
                       .allow = text_of(session.allow),
+                      .mode = std::string{to_string(session.open.mode)},
                       .seconds = session.seconds}});
   out.push_back(KeepSession{kept(session, *grant)});
   const auto& master_info = registry_.find(session.master.name)->info;
@@ -108,38 +109,48 @@ std::optional<Grant> Broker::make_grant(const Session& session, const wire::Nonc
     why_not = "one of the devices was revoked or enrolled anew meanwhile";
     return std::nullopt;
   }
-  const auto& info = onsite_online->info;
-  auto allow = allowed(info, onsite->allow);
-  if (allow.empty()) {
-    why_not = fmt::format("{} has no LAN address now, so there is nothing to reach behind it",
-                          onsite->name.str());
-    return std::nullopt;
+  Grant grant{.session = session.id,
+              .epoch = session.epoch,
+              .master = {session.master.name, session.master.key_hash},
+              .onsite = {session.onsite.name, session.onsite.key_hash},
+              .system = session.system,
+              .mode = session.open.mode,
+              .allow = {},
+              .seconds = session.seconds,
+              .features = 0,
+              .master_nonce = session.open.nonce,
+              .onsite_nonce = onsite_nonce,
+              .server_time = now.unix,
+              .tunnel = {},
+              .dns = {},
+              .deny = {}};
+  if (grant.mode == wire::Mode::l3) {
+    why_not = add_routing(grant, *onsite, onsite_online->info, master_online->info);
+    if (!why_not.empty()) return std::nullopt;
   }
+  return grant;
+}
+
+/// What a routed session may reach, and the tunnel it is routed by. @return why there is none, or
+/// ""
+std::string Broker::add_routing(Grant& grant, const DeviceRecord& onsite,
+                                const wire::Info& onsite_info, const wire::Info& master_info) {
+  grant.allow = allowed(onsite_info, onsite.allow);
+  if (grant.allow.empty())
+    return fmt::format("{} has no LAN address now, so there is nothing to reach behind it",
+                       onsite.name.str());
   std::vector<Ipv4Prefix> never{extremity};
-  for (const auto* lan : {&info.lan, &master_online->info.lan})
+  for (const auto* lan : {&onsite_info.lan, &master_info.lan})
     if (*lan) never.push_back((*lan)->network());
-  for (const auto server : info.dns)
+  for (const auto server : onsite_info.dns)
     never.push_back({server, 32});
-  const auto tunnel = pool_.take(never, onsite->allow);
-  if (!tunnel) {
-    why_not = "no tunnel address is free: the LANs of the two devices cover 192.168.128.0/17";
-    return std::nullopt;
-  }
-  return Grant{.session = session.id,
-               .epoch = session.epoch,
-               .master = {session.master.name, session.master.key_hash},
-               .onsite = {session.onsite.name, session.onsite.key_hash},
-               .system = session.system,
-               .mode = session.open.mode,
-               .allow = std::move(allow),
-               .seconds = session.seconds,
-               .features = 0,
-               .master_nonce = session.open.nonce,
-               .onsite_nonce = onsite_nonce,
-               .server_time = now.unix,
-               .tunnel = *tunnel,
-               .dns = info.dns,
-               .deny = settings_.deny};
+  const auto tunnel = pool_.take(never, onsite.allow);
+  if (!tunnel)
+    return "no tunnel address is free: the LANs of the two devices cover 192.168.128.0/17";
+  grant.tunnel = *tunnel;
+  grant.dns = onsite_info.dns;
+  grant.deny = settings_.deny;
+  return {};
 }
 
 void Broker::decline(const Connection& from, const wire::Decline& decline, Now now, Actions& out) {

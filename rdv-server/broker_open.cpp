@@ -75,7 +75,8 @@ void Broker::open(const Connection& from, const wire::Open& open, Now now, Actio
   }
   out.push_back(Note{{.kind = Event::Kind::open_asked,
                       .master = opening.master.str(),
-                      .onsite = open.onsite.str()}});
+                      .onsite = open.onsite.str(),
+                      .mode = std::string{to_string(open.mode)}}});
   consider(opening, now, out);
 }
 
@@ -194,6 +195,7 @@ void Broker::refuse_open(const Opening& opening, RefusalCode code, std::string t
                       .onsite = opening.open.onsite.str(),
                       .code = std::string{to_string(code)},
                       .rule = std::string{rule.empty() ? to_string(code) : rule},
+                      .mode = std::string{to_string(opening.open.mode)},
                       .text = text}});
   out.push_back(SendTo{
       opening.control,

@@ -128,9 +128,9 @@ void Broker::regrant(Session& session, Now now, Actions& out) {
                     .master_nonce = session.master.asked->nonce,
                     .onsite_nonce = session.onsite.asked->nonce,
                     .server_time = now.unix,
-                    .tunnel = *session.tunnel,
+                    .tunnel = session.tunnel.value_or(tunnel::Ipv4Prefix{}),
                     .dns = session.dns,
-                    .deny = settings_.deny};
+                    .deny = session.tunnel ? settings_.deny : std::vector<tunnel::Ipv4Address>{}};
   const auto bytes = encode_grant(grant);
   const auto signature = issuer_.sign_grant(bytes);
   session.epoch = grant.epoch;
@@ -254,8 +254,9 @@ Actions Broker::restore(std::vector<KeptSession> sessions, Now now) {
 /// @return false when it cannot go on
 bool Broker::restore(const KeptSession& kept, Now now, Actions& out) {
   const auto& grant = kept.grant;
+  const bool is_routed = grant.mode == wire::Mode::l3;
   if (kept.expires <= now.unix || session_of(grant.master.name) || session_of(grant.onsite.name) ||
-      !pool_.reserve(grant.tunnel))
+      (is_routed && !pool_.reserve(grant.tunnel)))
     return false;
   // A clock that was set back makes no session longer.
   const auto left = std::min<tunnel::UnixSeconds>(kept.expires - now.unix, kept.seconds);
@@ -274,7 +275,7 @@ bool Broker::restore(const KeptSession& kept, Now now, Actions& out) {
                            .deadline = now.steady,
                            .limit = now.steady + std::chrono::seconds{left},
                            .leg_lost = std::nullopt,
-                           .tunnel = grant.tunnel,
+                           .tunnel = is_routed ? std::optional{grant.tunnel} : std::nullopt,
                            .allow = grant.allow,
                            .dns = grant.dns})
           .first->second;

@@ -65,6 +65,11 @@ std::vector<tunnel::Ipv4Prefix> parse_allow(const std::vector<std::string>& text
   return prefixes;
 }
 
+[[noreturn]] void only_onsites_join() {
+  throw ControlError{Kind::invalid_argument, "only an onsite lets others join its LAN",
+                     "mode L2 is permitted on the onsite, for all masters of its system"};
+}
+
 [[noreturn]] void no_such_device(const std::string& name) {
   throw ControlError{Kind::not_found, fmt::format("there is no device {}", name),
                      "see which there are: rdvctl device list"};
@@ -99,7 +104,9 @@ Control::Code Control::add_device(const std::string& name, const std::string& ro
                          .system = parse_name(options.system, "system"),
                          .role = parsed_role,
                          .site = plain(options.site, "site", wire::site_chars_max),
-                         .allow = parse_allow(options.allow, parsed_role)};
+                         .allow = parse_allow(options.allow, parsed_role),
+                         .allows_l2 = options.l2};
+  if (device.allows_l2 && parsed_role != Role::onsite) only_onsites_join();
   const auto now = parts_.clocks().unix;
   const auto fresh = parts_.enrolment.make_code(parts_.public_address, now);
   const auto answer =
@@ -114,7 +121,8 @@ Control::Code Control::add_device(const std::string& name, const std::string& ro
         "raise devices in [limits] of server.toml, or remove some"};
   note({.kind = Event::Kind::device_added,
         .device = name,
-        .text = fmt::format("{} of the system {}", role, options.system),
+        .text = fmt::format("{} of the system {}{}", role, options.system,
+                            options.l2 ? ", mode L2 is permitted" : ""),
         .user = by});
   return {fresh.code.str(), fresh.stored.expires};
 }
@@ -174,6 +182,24 @@ void Control::revoke_device(const std::string& name, const std::string& reason,
   const auto sentence = text.empty() ? fmt::format("{} was revoked by the administrator", name)
                                      : fmt::format("{} was revoked: {}", name, text);
   parts_.sink.run(parts_.broker.on_device_changed(parsed, GoodbyeCode::revoked, sentence, now));
+}
+
+void Control::set_l2(const std::string& name, bool allowed, const std::string& by) {
+  const auto device = record(name);
+  if (device.role != Role::onsite) only_onsites_join();
+  if (stored([&] { return parts_.store.set_allows_l2(device.name, allowed); }) != StoreAnswer::done)
+    no_such_device(name);
+  note({.kind = Event::Kind::device_changed,
+        .device = name,
+        .text = allowed ? "mode L2 is permitted" : "mode L2 is no longer permitted",
+        .user = by});
+  const auto* session = parts_.broker.session_of(device.name);
+  if (allowed || session == nullptr || session->open.mode != wire::Mode::l2) return;
+  parts_.sink.run(parts_.broker
+                      .close_session(session->id,
+                                     fmt::format("mode L2 is no longer permitted at {}", name),
+                                     parts_.clocks())
+                      .value());
 }
 
 void Control::remove_device(const std::string& name, const std::string& by) {

@@ -62,6 +62,7 @@ class Control {
     std::string site{};
     std::string system = "default";
     std::vector<std::string> allow{};
+    bool l2 = false;
   };
   struct DeviceView {
     DeviceRecord record;
@@ -84,6 +85,8 @@ class Control {
   DeviceView show_device(const std::string& name);
   void revoke_device(const std::string& name, const std::string& reason,
                      const std::string& by = {});
+  /// Whether masters may join the LAN of this onsite in mode L2. A session in L2 ends when not.
+  void set_l2(const std::string& name, bool allowed, const std::string& by = {});
   void remove_device(const std::string& name, const std::string& by = {});
   std::vector<Session> list_sessions() const;
   void close_session(const std::string& id, const std::string& reason, const std::string& by = {});

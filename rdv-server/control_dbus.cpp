@@ -69,13 +69,14 @@ T option(const Fields& options, const std::string& key, T otherwise) {
 
 Control::DeviceOptions to_options(const Fields& options) {
   for (const auto& [key, value] : options)
-    if (key != "site" && key != "system" && key != "allow")
+    if (key != "site" && key != "system" && key != "allow" && key != "l2")
       throw ControlError{ControlError::Kind::invalid_argument,
-                         "there is no option `" + key + "`; known are site, system and allow"};
+                         "there is no option `" + key + "`; known are site, system, allow and l2"};
   Control::DeviceOptions parsed;
   parsed.site = option(options, "site", parsed.site);
   parsed.system = option(options, "system", parsed.system);
   parsed.allow = option(options, "allow", parsed.allow);
+  parsed.l2 = option(options, "l2", parsed.l2);
   return parsed;
 }
 
@@ -99,6 +100,7 @@ Fields to_fields(const Control::DeviceView& view) {
       {"certificate_expires", unsigned_time(record.certificate_expires)},
       {"key_sha256", record.key_hash ? tunnel::to_hex(*record.key_hash) : std::string{}},
       {"allow", allow},
+      {"l2", record.allows_l2},
       {"busy_with", view.busy_with},
   };
   const auto info = view.online ? view.online->info : tunnel::wire::Info{};
@@ -193,6 +195,9 @@ class ControlDbus::Adaptor final : public sdbus::AdaptorInterfaces<org::rdv::Ser
   }
   void RevokeDevice(const std::string& name, const std::string& reason) override {
     answered([&] { control_.revoke_device(name, reason, caller()); });
+  }
+  void SetL2(const std::string& name, const bool& allowed) override {
+    answered([&] { control_.set_l2(name, allowed, caller()); });
   }
   void RemoveDevice(const std::string& name) override {
     answered([&] { control_.remove_device(name, caller()); });

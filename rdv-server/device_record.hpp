@@ -38,6 +38,7 @@ struct DeviceRecord {
   tunnel::UnixSeconds code_expires = 0;  ///< of the enrolment code that was not used yet; 0: none
   std::string revoked_reason;
   std::vector<tunnel::Ipv4Prefix> allow;
+  bool allows_l2 = false;  ///< a master may join its LAN as a whole, and not only reach hosts in it
 
   tunnel::wire::Identity identity() const { return {system, role, name}; }
 };

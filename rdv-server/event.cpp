@@ -49,6 +49,10 @@ void log_device_event(const Event& event) {
     case Event::Kind::device_added:
       log::info("device added", {log::device(event.device), log::user(event.user)});
       break;
+    case Event::Kind::device_changed:
+      log::info("device changed",
+                {log::device(event.device), log::user(event.user), log::reason(event.text)});
+      break;
     case Event::Kind::device_revoked:
       log::warn("device revoked",
                 {log::device(event.device), log::user(event.user), log::reason(event.text)});

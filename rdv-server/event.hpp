@@ -18,10 +18,10 @@ struct Event {
     quarantined,  ///< device: two of them fight
     protocol_violated,  ///< device, text
     server_trouble,     ///< device, text: the store or a key failed
-    open_asked,         ///< master, onsite
+    open_asked,         ///< master, onsite, mode
     open_waits,         ///< master, onsite
-    open_refused,       ///< master, onsite, code, rule, text
-    granted,            ///< session, master, onsite, rule, allow, seconds (the limit)
+    open_refused,       ///< master, onsite, mode, code, rule, text
+    granted,            ///< session, master, onsite, mode, rule, allow, seconds (the limit)
     relay_started,      ///< session, master, onsite
     interrupted,        ///< session, master, onsite, text
     resumed,            ///< session, master, onsite, seconds (of the interruption)
@@ -32,6 +32,7 @@ struct Event {
     enrolled,           ///< device, address
     enrol_refused,      ///< device if known, address, code, text
     device_added,       ///< device, text, user
+    device_changed,     ///< device, text, user
     device_revoked,     ///< device, text, user
     device_removed,     ///< device, user
     code_replaced,      ///< device, user
@@ -52,6 +53,7 @@ struct Event {
   std::string code{};
   std::string rule{};   ///< of the policy, that decided
   std::string allow{};  ///< what may be reached
+  std::string mode{};   ///< of a session: "L3", "L2"
   std::string text{};
   std::string user{};  ///< who called, where that is known
   std::uint64_t count = 0;

@@ -38,9 +38,12 @@ Verdict may_open(const DeviceRecord& master, const Name& asked,
   if (found->state != DeviceState::enrolled)
     return {"enrolled", RefusalCode::not_allowed,
             fmt::format("{} is registered but has not been enrolled yet", name)};
-  if (mode != Mode::l3)
-    return {"mode", RefusalCode::mode_unsupported,
-            "this server joins networks in mode L3 only; ask again with -m L3"};
+  if (mode == Mode::l2 && !found->allows_l2)
+    return {"l2", RefusalCode::not_allowed,
+            fmt::format("{} is not open to mode L2, which joins the laptop to its whole LAN; the "
+                        "administrator permits it with: rdvctl device l2 {} on",
+                        name, name)};
+  if (mode == Mode::l2) return {.rule = "l2"};
   return {.rule = "same-system"};
 }
 

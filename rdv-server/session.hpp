@@ -59,7 +59,7 @@ struct Session {
   tunnel::UnixSeconds interrupted_since = 0;   ///< 0 when it is not
   std::optional<tunnel::wire::Name> leg_lost;  ///< whose
   bool never_stood = false;                    ///< it was lost during the first hand-off
-  std::optional<tunnel::Ipv4Prefix> tunnel;    ///< set once granted, as the next two
+  std::optional<tunnel::Ipv4Prefix> tunnel;    ///< set once granted, as the next two; not in L2
   std::vector<tunnel::wire::Allow> allow{};
   std::vector<tunnel::Ipv4Address> dns{};
   std::uint64_t from_onsite_bytes = 0, from_master_bytes = 0;                  ///< in all epochs

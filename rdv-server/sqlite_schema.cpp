@@ -63,8 +63,13 @@ CREATE TABLE audit_head (
 ) STRICT;
 )sql";
 
+/// Whether a master may join the LAN of an onsite (mode L2): not unless somebody permits it.
+constexpr char schema_4[] = R"sql(
+ALTER TABLE devices ADD COLUMN allows_l2 INTEGER NOT NULL DEFAULT 0 CHECK (allows_l2 IN (0, 1));
+)sql";
+
 /// Each brings a file from the version that is its index to the next.
-constexpr std::array<const char*, schema_version> steps{schema_1, schema_2, schema_3};
+constexpr std::array<const char*, schema_version> steps{schema_1, schema_2, schema_3, schema_4};
 
 }  // namespace
 

@@ -35,7 +35,7 @@ constexpr char device_columns[] =
     "name, system, role, site, state, key_hash, created_at, enrolled_at, revoked_at, "
     "revoked_reason, certificate_expires, last_seen, allow_prefixes, "
     "(SELECT coalesce(max(expires), 0) FROM codes WHERE device = devices.name AND used_at = 0 "
-    "AND replaced_at = 0)";
+    "AND replaced_at = 0), allows_l2";
 
 tunnel::ByteView blob(const SQLite::Column& column) {
   return {static_cast<const std::byte*>(column.getBlob()),
@@ -97,7 +97,8 @@ DeviceRecord record_of(SQLite::Statement& row) {
                       .last_seen = row.getColumn(11).getInt64(),
                       .code_expires = row.getColumn(13).getInt64(),
                       .revoked_reason = row.getColumn(9).getString(),
-                      .allow = split(row.getColumn(12).getString())};
+                      .allow = split(row.getColumn(12).getString()),
+                      .allows_l2 = row.getColumn(14).getInt() != 0};
   if (!row.getColumn(5).isNull()) record.key_hash = hash_of(row.getColumn(5));
   return record;
 }
@@ -177,14 +178,15 @@ class SqliteStore final : public Store {
       if (static_cast<std::size_t>(count) >= devices_max) return StoreAnswer::full;
       SQLite::Statement insert{
           db_,
-          "INSERT INTO devices (name, system, role, site, state, created_at, allow_prefixes) "
-          "VALUES (?, ?, ?, ?, 'registered', ?, ?)"};
+          "INSERT INTO devices (name, system, role, site, state, created_at, allow_prefixes, "
+          "allows_l2) VALUES (?, ?, ?, ?, 'registered', ?, ?, ?)"};
       insert.bind(1, device.name.str());
       insert.bind(2, device.system.str());
       insert.bind(3, std::string{to_string(device.role)});
       insert.bind(4, device.site);
       insert.bind(5, now);
       insert.bind(6, join(device.allow));
+      insert.bind(7, device.allows_l2 ? 1 : 0);
       insert.exec();
       insert_code(device.name, code, now);
       transaction.commit();
@@ -259,6 +261,15 @@ class SqliteStore final : public Store {
       update.exec();
       transaction.commit();
       return StoreAnswer::done;
+    });
+  }
+
+  StoreAnswer set_allows_l2(const Name& name, bool allows) override {
+    return guarded("change a device", [&] {
+      SQLite::Statement update{db_, "UPDATE devices SET allows_l2 = ? WHERE name = ?"};
+      update.bind(1, allows ? 1 : 0);
+      update.bind(2, name.str());
+      return update.exec() == 0 ? StoreAnswer::unknown : StoreAnswer::done;
     });
   }
 

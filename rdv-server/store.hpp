@@ -23,6 +23,7 @@ struct NewDevice {
   tunnel::wire::Role role;
   std::string site;
   std::vector<tunnel::Ipv4Prefix> allow;
+  bool allows_l2 = false;
 };
 
 /// A one-time code as the store keeps it: the secret itself is nowhere.
@@ -96,6 +97,7 @@ class Store : public Directory {
                             tunnel::UnixSeconds certificate_expires) = 0;
   virtual StoreAnswer revoke(const tunnel::wire::Name& name, std::string_view reason,
                              tunnel::UnixSeconds now) = 0;
+  virtual StoreAnswer set_allows_l2(const tunnel::wire::Name& name, bool allows) = 0;
   virtual StoreAnswer remove(const tunnel::wire::Name& name) = 0;
   /// Writes what note_seen() was told since the last time, and what could not be written before.
   virtual void write_pending() = 0;

@@ -138,11 +138,13 @@ ControlActions DeviceControl::on_online(const wire::Offer& message, Clock::time_
   };
   if (session_)
     return decline(wire::RefusalCode::busy, "it serves " + session_->peer().str() + " already");
-  if (message.mode != wire::Mode::l3)
-    return decline(wire::RefusalCode::mode_unsupported, "it can carry IP (L3) only");
+  if (message.mode == wire::Mode::l2 && !allows_l2_)
+    return decline(wire::RefusalCode::declined,
+                   "the customer does not let it join networks in mode L2 (l2 = false in its "
+                   "device.toml)");
   if (!unready_.empty()) return decline(wire::RefusalCode::declined, unready_);
   session_.emplace(++last_offered_id_, self_, tools_, message);
-  ControlActions actions{SessionOffered{session_->id(), message.master}};
+  ControlActions actions{SessionOffered{session_->id(), message.master, message.mode}};
   for (auto& action : take(session_->accept(now)))
     actions.push_back(std::move(action));
   return actions;

@@ -35,6 +35,7 @@ struct DropConnection {
 struct SessionOffered {
   std::uint64_t id = 0;
   wire::Name master;
+  wire::Mode mode = wire::Mode::l3;
 };
 
 using ControlAction =
@@ -87,6 +88,8 @@ class DeviceControl {
 
   /// Why an onsite cannot take a session now, for the master's user; "" when it can.
   void set_unready(std::string why) { unready_ = std::move(why); }
+  /// Whether an onsite's customer lets a master's laptop into his network in mode L2.
+  void set_allows_l2(bool allows) { allows_l2_ = allows; }
   /// Beyond the LAN of our Info: networks that a session's tunnel must not overlap.
   void set_networks(std::vector<Ipv4Prefix> networks) { networks_ = std::move(networks); }
 
@@ -149,6 +152,7 @@ class DeviceControl {
   wire::Info info_;
   bool info_told_ = false;  ///< the server has `info_`, or gets it with Hello
   std::string unready_;
+  bool allows_l2_ = true;
   std::vector<Ipv4Prefix> networks_;
   std::optional<DeviceSession> session_;
   /// Of a session that ended while there was no server: it hears it after its next Welcome.

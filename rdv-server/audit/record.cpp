@@ -54,6 +54,7 @@ void put_event(ordered_json& record, const Event& event) {
   put(record, "code", event.code);
   put(record, "rule", event.rule);
   put(record, "allow", event.allow);
+  put(record, "mode", event.mode);
   put(record, "user", event.user);
   put(record, "reason", event.text);
   put(record, "count", event.count, event.kind == Event::Kind::audit_gap);

@@ -25,6 +25,7 @@ std::string_view audit_word(Event::Kind kind) {
     case Event::Kind::enrolled: return "device_enrolled";
     case Event::Kind::enrol_refused: return "enrolment_refused";
     case Event::Kind::device_added: return "device_added";
+    case Event::Kind::device_changed: return "device_changed";
     case Event::Kind::device_revoked: return "device_revoked";
     case Event::Kind::device_removed: return "device_removed";
     case Event::Kind::code_replaced: return "code_made";

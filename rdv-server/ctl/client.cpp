@@ -97,6 +97,7 @@ Client::Code Client::add_device(const std::string& name, const std::string& role
   if (!options.site.empty()) fields["site"] = options.site;
   if (!options.system.empty()) fields["system"] = options.system;
   if (!options.allow.empty()) fields["allow"] = options.allow;
+  if (options.l2) fields["l2"] = true;
   auto [code, expires] = asked([&] { return proxy_->AddDevice(name, role, fields); });
   return {std::move(code), static_cast<std::int64_t>(expires)};
 }
@@ -114,6 +115,9 @@ json Client::show_device(const std::string& name) {
 }
 void Client::revoke_device(const std::string& name, const std::string& reason) {
   asked([&] { proxy_->RevokeDevice(name, reason); });
+}
+void Client::set_l2(const std::string& name, bool allowed) {
+  asked([&] { proxy_->SetL2(name, allowed); });
 }
 void Client::remove_device(const std::string& name) {
   asked([&] { proxy_->RemoveDevice(name); });

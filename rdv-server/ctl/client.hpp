@@ -34,12 +34,14 @@ class Client {
     std::string site;
     std::string system;  ///< "": the server's default
     std::vector<std::string> allow;
+    bool l2 = false;
   };
   Code add_device(const std::string& name, const std::string& role, const DeviceOptions& options);
   Code new_code(const std::string& name);
   nlohmann::json list_devices();
   nlohmann::json show_device(const std::string& name);
   void revoke_device(const std::string& name, const std::string& reason);
+  void set_l2(const std::string& name, bool allowed);
   void remove_device(const std::string& name);
   nlohmann::json list_sessions();
   void close_session(const std::string& id, const std::string& reason);

@@ -20,6 +20,7 @@ struct Arguments {
   std::string name;
   std::string role;
   std::string reason;
+  std::string l2;
   Client::DeviceOptions options;
   SdFile sd_file;
 };
@@ -78,6 +79,8 @@ void add_add(CLI::App& app, const Common& common) {
                    "A network an onsite opens beyond its own LAN, e.g. 10.1.0.0/16; repeatable")
       ->type_name("PREFIX")
       ->allow_extra_args(false);
+  command->add_flag("--l2", arguments->options.l2,
+                    "Let masters join the LAN of an onsite in mode L2");
   arguments->sd_file.add_options(*command);
   command->callback([&common, arguments] {
     attempt("cannot add " + arguments->name, [&] {
@@ -125,6 +128,25 @@ void add_code(CLI::App& app, const Common& common) {
   });
 }
 
+void add_l2(CLI::App& app, const Common& common) {
+  auto* command = app.add_subcommand(
+      "l2", "Permit mode L2 at an onsite, or no longer: a laptop joins its LAN as by a cable");
+  const auto arguments = std::make_shared<Arguments>();
+  command->add_option("name", arguments->name, "Name of the onsite")->required();
+  command->add_option("permission", arguments->l2, "on or off; off ends a session in L2")
+      ->required()
+      ->check(CLI::IsMember({"on", "off"}));
+  command->callback([&common, arguments] {
+    const bool allowed = arguments->l2 == "on";
+    attempt("cannot change " + arguments->name, [&] {
+      Client{}.set_l2(arguments->name, allowed);
+      print_done(common, {{"name", arguments->name}, {"l2", allowed}},
+                 fmt::format("Mode L2 is {} at {}.", allowed ? "permitted" : "not permitted",
+                             arguments->name));
+    });
+  });
+}
+
 void add_revoke_and_remove(CLI::App& app, const Common& common) {
   auto* revoke = app.add_subcommand(
       "revoke", "Cut a device off at once, with its sessions, and refuse it from now on");
@@ -157,6 +179,7 @@ void add_device_commands(CLI::App& app, const Common& common) {
   add_add(device, common);
   add_list_and_show(device, common);
   add_code(device, common);
+  add_l2(device, common);
   add_revoke_and_remove(device, common);
 }
 

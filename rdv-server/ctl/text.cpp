@@ -127,6 +127,7 @@ std::string device_details(const json& device) {
        {"uplink", text(device, "uplink")},
        {"software", text(device, "software")},
        {"allowed beyond", fmt::format("{}", fmt::join(allow, ", "))},
+       {"mode L2", device.value("l2", false) ? "permitted" : ""},
        {"enrolled", number(device, "enrolled_at") == 0 ? "" : time(device, "enrolled_at")},
        {"certificate until",
         number(device, "certificate_expires") == 0 ? "" : time(device, "certificate_expires")},

@@ -55,20 +55,23 @@ BOOST_AUTO_TEST_CASE(it_is_durable_and_keeps_its_references) {
   open_sqlite_store(file, true);
   SQLite::Database db{file.string()};
   BOOST_TEST(db.execAndGet("PRAGMA journal_mode").getString() == "wal");
-  BOOST_TEST(db.execAndGet("PRAGMA user_version").getInt() == 3);
+  BOOST_TEST(db.execAndGet("PRAGMA user_version").getInt() == 4);
 }
 
 BOOST_AUTO_TEST_CASE(a_store_of_the_first_schema_is_brought_up_with_all_it_has) {
   add(*open_sqlite_store(file, true), "rpi1100", {.secret_hash = {}, .expires = now + 60});
   {
     SQLite::Database db{file.string(), SQLite::OPEN_READWRITE};
-    db.exec("DROP TABLE sessions");    // all that the second added
-    db.exec("DROP TABLE audit_head");  // and the third
+    db.exec("DROP TABLE sessions");                        // all that the second added
+    db.exec("DROP TABLE audit_head");                      // and the third
+    db.exec("ALTER TABLE devices DROP COLUMN allows_l2");  // and the fourth
     db.exec("PRAGMA user_version = 1");
   }
-  BOOST_TEST(open_sqlite_store(file)->devices().size() == 1U);
+  const auto devices = open_sqlite_store(file)->devices();
+  BOOST_REQUIRE(devices.size() == 1U);
+  BOOST_TEST(!devices[0].allows_l2);
   SQLite::Database db{file.string()};
-  BOOST_TEST(db.execAndGet("PRAGMA user_version").getInt() == 3);
+  BOOST_TEST(db.execAndGet("PRAGMA user_version").getInt() == 4);
   BOOST_TEST(db.execAndGet("SELECT count(*) FROM sessions").getInt() == 0);
 }
 
@@ -103,7 +106,7 @@ BOOST_AUTO_TEST_CASE(a_store_that_is_not_there_or_is_none_or_is_newer_is_refused
     open_sqlite_store(file);
     BOOST_ERROR("a newer store was opened");
   } catch (const StoreError& e) {
-    BOOST_TEST((std::string{e.what()}.find("it has schema version 99, this program knows 3") !=
+    BOOST_TEST((std::string{e.what()}.find("it has schema version 99, this program knows 4") !=
                 std::string::npos));
   }
 }

@@ -128,7 +128,23 @@ BOOST_AUTO_TEST_CASE(an_open_to_what_is_not_there_is_refused_saying_why) {
   auto l2 = open_of("rpi1100");
   l2.mode = wire::Mode::l2;
   send(master, l2);
-  BOOST_TEST((only<wire::Refused>(master).code == RefusalCode::mode_unsupported));
+  BOOST_TEST((only<wire::Refused>(master).code == RefusalCode::not_allowed));
+}
+
+BOOST_AUTO_TEST_CASE(a_session_of_l2_gets_no_tunnel_and_is_recorded_as_one) {
+  record("rpi1100").allows_l2 = true;
+  const auto master = online("rpi2001");
+  const auto onsite = online("rpi1100");
+  auto l2 = open_of("rpi1100");
+  l2.mode = wire::Mode::l2;
+  send(master, l2);
+  const auto offer = only<wire::Offer>(onsite);
+  BOOST_TEST((offer.mode == wire::Mode::l2));
+  send(onsite, wire::Accept{offer.session, {}});
+  const auto granted = wire::decode_grant(only<wire::Granted>(master).grant);
+  BOOST_REQUIRE(granted);
+  BOOST_TEST((granted->mode == wire::Mode::l2 && granted->allow.empty()));
+  BOOST_TEST(!broker.find_session(offer.session)->tunnel);
 }
 
 BOOST_AUTO_TEST_CASE(an_offline_onsite_is_waited_for_and_opened_when_it_comes) {

@@ -52,11 +52,22 @@ BOOST_AUTO_TEST_CASE(every_refusal_names_its_rule) {
         RefusalCode::not_allowed, "enrolled");
   check(open(device("rpi1100", Role::onsite, "default", DeviceState::revoked)),
         RefusalCode::revoked, "not-revoked");
-  check(open(device("rpi1100", Role::onsite), Mode::l2), RefusalCode::mode_unsupported, "mode");
+  check(open(device("rpi1100", Role::onsite), Mode::l2), RefusalCode::not_allowed, "l2");
   const auto onsite = device("rpi1200", Role::onsite);
   check(may_open(onsite, name("rpi1100"), device("rpi1100", Role::onsite), Mode::l3),
         RefusalCode::wrong_role, "only-masters-open");
   check(may_list(onsite), RefusalCode::wrong_role, "only-masters-look");
+}
+
+BOOST_AUTO_TEST_CASE(a_whole_lan_is_joined_where_that_is_permitted) {
+  auto onsite = device("rpi1100", Role::onsite);
+  BOOST_TEST(open(onsite, Mode::l2).text.find("rdvctl device l2 rpi1100 on") != std::string::npos);
+  onsite.allows_l2 = true;
+  BOOST_TEST(open(onsite, Mode::l2).allowed());
+  BOOST_TEST(open(onsite, Mode::l2).rule == "l2");
+  BOOST_TEST(open(onsite).rule == "same-system");
+  onsite.state = DeviceState::revoked;
+  BOOST_TEST(!open(onsite, Mode::l2).allowed());
 }
 
 BOOST_AUTO_TEST_CASE(a_device_of_another_system_is_answered_as_if_there_were_none) {
