@@ -105,6 +105,15 @@ class Section {
     out = std::chrono::seconds{*value};
   }
 
+  /// @param out  stays as it is when the key is absent
+  void flag(std::string_view key, bool& out) const {
+    const auto* node = table_.get(key);
+    if (node == nullptr) return;
+    const auto value = node->value_exact<bool>();
+    if (!value) refuse(*node, key, "must be true or false");
+    out = *value;
+  }
+
   Section section(std::string_view key) const {
     static const toml::table none;
     const auto* node = table_.get(key);
@@ -240,8 +249,9 @@ Config read(const Section& file) {
   read_uplink(file.section("uplink"), config.uplink);
 
   const auto onsite = file.section("onsite");
-  onsite.only({"interface"});
+  onsite.only({"interface", "l2"});
   onsite.text("interface", config.onsite.interface, interface_problem);
+  onsite.flag("l2", config.onsite.l2);
 
   const auto master = file.section("master");
   master.only({"address", "match", "exclude"});

@@ -44,6 +44,7 @@ struct Config {
   };
   struct Onsite {
     std::string interface;  ///< the customer's LAN port; "": the interface of the default route
+    bool l2 = true;         ///< a master's laptop may join that LAN (mode L2)
   };
   struct Master {
     /// Ours on the laptop's port, IPv4 CIDR, /16 to /30.

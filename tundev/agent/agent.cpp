@@ -82,6 +82,7 @@ Task<> Agent::serve_identity() {
     }
     control_.emplace(core::DeviceIdentity{identity_->self, identity_->certificate.key_hash()},
                      tools());
+    control_->set_allows_l2(config_.onsite.l2);
     const auto& server =
         config_.server.address.empty() ? identity_->server : config_.server.address;
     Dialler dialler{server, proxies_};
@@ -232,11 +233,13 @@ Task<> Agent::serve_deadlines() {
     if (control_) apply(control_->on_deadline(now));
     if (is_paused() && now >= netd_back_until_) end_session(CloseCode::kernel, netd_stopped, true);
     expire_lists(false);
+    end_trials(now);
     if (now >= next_renewal_) renew_if_due();
     if (now >= next_store_) store_renewed();
     auto next = next_store_;
     if (control_) next = std::min(next, control_->next_deadline());
     if (is_paused()) next = std::min(next, netd_back_until_);
+    next = std::min(next, next_trial_end());
     for (const auto& list : lists_)
       next = std::min(next, list.deadline);
     if (is_online()) next = std::min(next, next_renewal_);
@@ -253,7 +256,7 @@ wire::Info Agent::info() const {
           .lan = around_.lan,
           .dns = around_.dns,
           .uplink = around_.kind,
-          .capabilities = {"l3"}};
+          .capabilities = {"l3", "l2"}};
 }
 
 core::DeviceTools Agent::tools() const {

@@ -6,6 +6,7 @@
 #include "agent/uplink.hpp"
 #include "agent/uplink_watch.hpp"
 #include "config.hpp"
+#include "core/mode_trial.hpp"
 
 #include <functional>
 #include <list>
@@ -47,10 +48,13 @@ class Agent {
     bool wait = true;
     std::string interface;
     std::vector<std::string> forward;
+    /// Unless somebody confirms the mode in time, the other one takes its place.
+    bool confirm = false;
   };
   struct SessionFacts {
     std::uint64_t id = 0, session = 0;
     std::string state, peer;
+    wire::Mode mode = wire::Mode::l3;
     tunnel::UnixSeconds since = 0;
     tunnel::UnixSeconds interrupted_since = 0;  ///< 0: it is not
     std::uint64_t rx_bytes = 0, tx_bytes = 0;
@@ -94,6 +98,10 @@ class Agent {
   /// By which interface the server is reached, "": none; and whether no other one is used.
   const std::string& uplink_link() const { return around_.uplink; }
   bool is_uplink_fixed() const { return around_.is_fixed; }
+  /// Ours on the laptop's port, CIDR; "": there is none.
+  std::string port_address() const {
+    return port_ && port_->address ? port_->address->str() : std::string{};
+  }
   /// @param interface  from now on the only one; "": as configured
   void fix_uplink(std::string interface, OnFixed done);
   /// @param owner  bus name of the caller: the session ends with it
@@ -103,6 +111,11 @@ class Agent {
   /// @param session  16 hexadecimal digits
   void hold(const std::string& session, std::string owner, OnHeld done);
   void close(std::uint64_t id, const std::string& reason);
+  /// Master: the session there is goes on in another mode, with another number; whoever holds it
+  /// holds that. The mode before comes back unless confirm() is called in time.
+  /// @return the new number
+  std::uint64_t switch_mode(const std::string& mode);
+  void confirm_mode();
   std::vector<SessionFacts> sessions() const;
   void on_name_gone(const std::string& name);
 
@@ -110,13 +123,16 @@ class Agent {
   struct Record {
     std::uint64_t id = 0;
     std::string owner, peer;
+    wire::Mode mode = wire::Mode::l3;
     tunnel::UnixSeconds since = 0, interrupted_since = 0;
     Clock::time_point asked, established, ends;
     std::uint64_t session = 0;
     std::optional<tunnel::core::SessionEnd> end;
     tunnel::io::PumpCounters counters;
     bool is_running = false;  ///< established, at least once
-    std::string state;        ///< as people were told last
+    tunnel::core::ModeTrial trial = {};
+    std::uint64_t time_left = 0;  ///< seconds, from one mode to the other; 0: not limited by us
+    std::string state;            ///< as people were told last
     Details details;
   };
   struct PendingHold {
@@ -165,6 +181,13 @@ class Agent {
   void on(const tunnel::core::DropConnection& action);
   void on(const tunnel::core::SessionOffered& action);
 
+  Record& add_master_record(const std::string& peer, wire::Mode mode, std::string owner);
+  void ask(const Record& record, std::uint32_t seconds, bool wait);
+  std::uint64_t change_mode(Record& record, wire::Mode mode, tunnel::core::ModeTrial trial,
+                            const std::string& why);
+  bool returns_after(const Record& over) const;
+  void end_trials(Clock::time_point now);
+  Clock::time_point next_trial_end() const;
   void begin_leg();
   SessionRunner::LegPlan leg_plan(tunnel::core::StartSession start);
   bool is_interrupted() const;

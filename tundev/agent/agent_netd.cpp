@@ -119,13 +119,16 @@ Task<> Agent::leave_note() {
   const auto* mine = runner_ ? record(runner_->id()) : nullptr;
   if (mine == nullptr || mine->end || !mine->is_running) co_return;
   const auto& start = runner_->start();
-  const SessionNote note{.owner = mine->owner,
-                         .since = mine->since,
-                         .established = mine->established,
-                         .ends = start.ends,
-                         .grant = start.grant_bytes,
-                         .signature = start.signature,
-                         .deny = runner_->deny()};
+  const SessionNote note{
+      .owner = mine->owner,
+      .since = mine->since,
+      .established = mine->established,
+      .ends = start.ends,
+      .grant = start.grant_bytes,
+      .signature = start.signature,
+      .deny = runner_->deny(),
+      .back = mine->trial.is_running() ? std::optional{mine->trial.back()} : std::nullopt,
+      .confirm_until = mine->trial.is_running() ? mine->trial.until() : Clock::time_point{}};
   const auto failure = co_await netd_.leave_note(mine->session, encode_note(note));
   if (failure && netd_.is_present())
     log::warn("a session could not be noted at tundev-netd", {log::reason(failure->text)});
@@ -158,16 +161,19 @@ void Agent::go_on_with(KeptSession kept, const SessionNote& note,
   to_start_ = core::StartSession{id, grant, note.grant, note.signature, {}, note.ends};
   kept_ = std::move(kept);
   kept_deny_ = note.deny;
-  records_.push_back({.id = id,
-                      .owner = note.owner,
-                      .peer = (is_master ? grant.onsite : grant.master).name.str(),
-                      .since = note.since,
-                      .interrupted_since = server_now(),
-                      .asked = note.established,
-                      .established = note.established,
-                      .ends = note.ends,
-                      .session = grant.session,
-                      .is_running = true});
+  records_.push_back(
+      {.id = id,
+       .owner = note.owner,
+       .peer = (is_master ? grant.onsite : grant.master).name.str(),
+       .mode = grant.mode,
+       .since = note.since,
+       .interrupted_since = server_now(),
+       .asked = note.established,
+       .established = note.established,
+       .ends = note.ends,
+       .session = grant.session,
+       .is_running = true,
+       .trial = note.back ? core::ModeTrial{*note.back, note.confirm_until} : core::ModeTrial{}});
   netd_back_until_ = now + netd_back_within;
   control_->adopt(id, std::move(checked), now);
   tell_interrupted(records_.back(), "kernel", "its service was restarted");

@@ -13,6 +13,7 @@ namespace {
 namespace core = tunnel::core;
 namespace log = tunnel::log;
 using wire::CloseCode;
+using namespace std::chrono_literals;
 
 constexpr std::size_t reason_chars_max = 200;
 
@@ -31,6 +32,10 @@ std::uint64_t whole_seconds(Clock::duration time) {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(time).count());
 }
 
+wire::Mode other_than(wire::Mode mode) {
+  return mode == wire::Mode::l3 ? wire::Mode::l2 : wire::Mode::l3;
+}
+
 }  // namespace
 
 Agent::Record* Agent::record(std::uint64_t id) {
@@ -46,8 +51,8 @@ std::uint64_t Agent::open(const std::string& onsite, const OpenOptions& options,
     throw AgentError{"InvalidArgument",
                      fmt::format("\"{}\" is not a device name; see the names with: masterdev -l",
                                  wire::to_plain_text(onsite, wire::device_name_chars_max))};
-  if (options.mode != "L3")
-    throw AgentError{"InvalidArgument", "this version can carry IP (L3) only; leave out -m"};
+  const auto mode = wire::parse_mode(options.mode);
+  if (!mode) throw AgentError{"InvalidArgument", "the mode is L3 or L2"};
   if (!options.forward.empty())
     throw AgentError{"InvalidArgument", "this version cannot forward single ports; leave out -R"};
   if (options.seconds > wire::session_seconds_max)
@@ -67,19 +72,105 @@ std::uint64_t Agent::open(const std::string& onsite, const OpenOptions& options,
     throw AgentError{"Busy", fmt::format("this master has a session to {} already; close it first",
                                          running->peer().str())};
 
-  const auto id = ++last_id_;
-  records_.push_back({.id = id,
+  auto& mine = add_master_record(name->str(), *mode, std::move(owner));
+  if (options.confirm) mine.trial = core::ModeTrial{other_than(*mode)};
+  const auto id = mine.id;
+  ask(mine, options.seconds, options.wait);
+  return id;
+}
+
+Agent::Record& Agent::add_master_record(const std::string& peer, wire::Mode mode,
+                                        std::string owner) {
+  records_.push_back({.id = ++last_id_,
                       .owner = std::move(owner),
-                      .peer = name->str(),
+                      .peer = peer,
+                      .mode = mode,
                       .since = server_now(),
                       .asked = Clock::now()});
-  log::info("a session was asked for", {log::onsite(name->str())});
+  return records_.back();
+}
+
+void Agent::ask(const Record& record, std::uint32_t seconds, bool wait) {
+  log::info("a session was asked for", {log::onsite(record.peer)});
   begin_leg();
-  apply(control_->open(
-      id,
-      {.onsite = *name, .mode = wire::Mode::l3, .seconds = options.seconds, .wait = options.wait},
-      Clock::now()));
+  apply(control_->open(record.id,
+                       {.onsite = *wire::Name::parse(record.peer),
+                        .mode = record.mode,
+                        .seconds = seconds,
+                        .wait = wait},
+                       Clock::now()));
+}
+
+// --- from one mode to the other
+// -------------------------------------------------------------------
+
+std::uint64_t Agent::switch_mode(const std::string& text) {
+  require_master();
+  const auto mode = wire::parse_mode(text);
+  if (!mode) throw AgentError{"InvalidArgument", "the mode is L3 or L2"};
+  const auto& running = control_->session();
+  auto* mine = running ? record(running->id()) : nullptr;
+  if (mine == nullptr || mine->end || running->state() != core::DeviceSession::State::established)
+    throw AgentError{"NotFound",
+                     "there is no established session to switch; open one with: masterdev -o NAME"};
+  if (mine->mode == *mode)
+    throw AgentError{"InvalidArgument", fmt::format("the session is in mode {} already", text)};
+  return change_mode(*mine, *mode, core::ModeTrial{mine->mode}, "");
+}
+
+void Agent::confirm_mode() {
+  require_master();
+  const auto found = std::ranges::find_if(
+      records_, [](const Record& r) { return !r.end && r.is_running && r.trial.is_running(); });
+  if (found == records_.end())
+    throw AgentError{"NotFound", "there is no switch to confirm: it is confirmed, or was undone"};
+  found->trial.confirm();
+  log::info("the mode of a session is confirmed", {log::session(found->session)});
+  note_due_ = true;
+  netd_wakeup_.notify();
+  events_.session_changed(found->id, "confirmed", {{"mode", std::string{to_string(found->mode)}}});
+}
+
+/// Ends the session and asks for another one in its place, for what is left of its time.
+std::uint64_t Agent::change_mode(Record& before, wire::Mode mode, core::ModeTrial trial,
+                                 const std::string& why) {
+  const auto now = Clock::now();
+  if (before.is_running)
+    before.time_left = whole_seconds(std::max(before.ends - now, Clock::duration{1s}));
+  auto& next = add_master_record(before.peer, mode, before.owner);
+  next.trial = trial;
+  next.time_left = before.time_left;
+  log::info("a session changes its mode", {log::session(before.session), log::device(before.peer)});
+  events_.session_changed(
+      before.id, "switching",
+      {{"mode", std::string{to_string(mode)}}, {"next", next.id}, {"text", why}});
+  if (!before.end)
+    apply(control_->end(before.id, CloseCode::operator_,
+                        fmt::format("it goes on in mode {}", to_string(mode))));
+  const auto id = next.id;
+  ask(next, static_cast<std::uint32_t>(next.time_left), false);
   return id;
+}
+
+/// The new mode came to nothing: the one before comes back at once.
+bool Agent::returns_after(const Record& over) const {
+  return over.trial.is_failure(over.end->failed, over.end->close) && !stopping_ && control_ &&
+         !control_->session() && is_online();
+}
+
+void Agent::end_trials(Clock::time_point now) {
+  const auto over = std::ranges::find_if(
+      records_, [&](const Record& r) { return !r.end && r.trial.is_over(now); });
+  if (over == records_.end() || !is_online()) return;
+  change_mode(*over, over->trial.back(), {}, "nobody confirmed it in time");
+}
+
+Clock::time_point Agent::next_trial_end() const {
+  auto next = Clock::time_point::max();
+  if (!is_online()) return next;
+  for (const auto& r : records_)
+    if (!r.end && r.trial.is_running()) next = std::min(next, r.trial.until());
+  return next;
 }
 
 void Agent::close(std::uint64_t id, const std::string& reason) {
@@ -104,6 +195,7 @@ std::vector<Agent::SessionFacts> Agent::sessions() const {
                      .session = r.session,
                      .state = std::string{is_known ? to_string(machine->state()) : "closing"},
                      .peer = r.peer,
+                     .mode = r.mode,
                      .since = r.since,
                      .interrupted_since = r.interrupted_since,
                      .rx_bytes = counters.rx_bytes,
@@ -116,11 +208,14 @@ void Agent::on(const core::SessionOffered& action) {
   records_.push_back({.id = action.id,
                       .owner = "",
                       .peer = action.master.str(),
+                      .mode = action.mode,
                       .since = server_now(),
                       .asked = Clock::now()});
   log::info("a session was offered", {log::master(action.master.str())});
   begin_leg();
-  events_.session_changed(action.id, "opening", {{"peer", action.master.str()}});
+  events_.session_changed(
+      action.id, "opening",
+      {{"peer", action.master.str()}, {"mode", std::string{to_string(action.mode)}}});
 }
 
 /// The way to the server is made while it asks the other end.
@@ -178,9 +273,12 @@ void Agent::on_running(const core::StartSession& start, Clock::duration echo) {
   control_->on_established(start.id, now);
   if (uplink_) uplink_->set_impatient(false);
   if (!std::exchange(mine->is_running, true)) mine->established = now;
+  mine->trial.on_established(now);
+  deadline_wakeup_.notify();
   mine->interrupted_since = 0;
   Details details{{"session", tunnel::format_session_id(mine->session)},
                   {"peer", mine->peer},
+                  {"mode", std::string{to_string(mine->mode)}},
                   {"hostname", start.peer.hostname},
                   {"lan", start.peer.lan ? start.peer.lan->str() : std::string{}},
                   {"dns", texts(start.grant.dns)},
@@ -188,6 +286,9 @@ void Agent::on_running(const core::StartSession& start, Clock::duration echo) {
                   {"expires", static_cast<std::uint64_t>(server_now()) +
                                   whole_seconds(std::max(start.ends - now, Clock::duration{}))}};
   if (echo > Clock::duration::zero()) details["echo_ms"] = to_ms(echo);
+  if (mine->trial.is_running())
+    details["confirm_seconds"] =
+        whole_seconds(std::max(mine->trial.until() - now, Clock::duration{}));
   if (resumed) {
     details["resumed"] = true;
     details["interrupted_ms"] = to_ms(interrupted);
@@ -237,6 +338,7 @@ void Agent::on(core::SessionOver& action) {
   const auto code = action.end.close;
   const auto detail = action.end.detail;
   if (!mine->end) mine->end = std::move(action.end);
+  if (returns_after(*mine)) change_mode(*mine, mine->trial.back(), {}, mine->end->text);
   if (to_start_ && to_start_->id == action.id) {
     to_start_.reset();
     kept_.reset();  // netd undoes it soon

@@ -65,6 +65,7 @@ Facts facts_of(const Agent::SessionFacts& session) {
           {"session", tunnel::format_session_id(session.session)},
           {"state", session.state},
           {"peer", session.peer},
+          {"mode", std::string{to_string(session.mode)}},
           {"since", unsigned_time(session.since)},
           {"interrupted_since", unsigned_time(session.interrupted_since)},
           {"rx_bytes", session.rx_bytes},
@@ -93,6 +94,8 @@ Agent::OpenOptions options_from(const Facts& facts) {
         options.wait = value.get<bool>();
       else if (key == "interface")
         options.interface = value.get<std::string>();
+      else if (key == "confirm")
+        options.confirm = value.get<bool>();
       else if (key == "forward")
         options.forward = value.get<std::vector<std::string>>();
       else
@@ -192,6 +195,18 @@ void DeviceDbus::Hold(sdbus::Result<std::uint64_t>&& result, std::string session
 
 void DeviceDbus::Close(const std::uint64_t& id, const std::string& reason) {
   answer([&] { agent_.close(id, reason); });
+}
+
+std::uint64_t DeviceDbus::SwitchMode(const std::string& mode) {
+  return answer([&] { return agent_.switch_mode(mode); });
+}
+
+void DeviceDbus::ConfirmMode() {
+  answer([&] { agent_.confirm_mode(); });
+}
+
+std::string DeviceDbus::PortAddress() {
+  return agent_.port_address();
 }
 
 std::vector<Facts> DeviceDbus::Sessions() {

@@ -41,6 +41,9 @@ class DeviceDbus final : public sdbus::AdaptorInterfaces<org::rdv::Device1_adapt
   bool Connected() override;
   std::string Status() override;
   std::string Version() override;
+  std::uint64_t SwitchMode(const std::string& mode) override;
+  void ConfirmMode() override;
+  std::string PortAddress() override;
   std::string Uplink() override;
   bool UplinkFixed() override;
 

@@ -54,6 +54,9 @@ Facts setup_from(const wire::Grant& grant, wire::Role role, const std::string& i
                  const std::vector<Ipv4Address>& deny) {
   Facts setup;
   setup["role"] = sdbus::Variant{std::string{to_string(role)}};
+  setup["mode"] = sdbus::Variant{std::string{to_string(grant.mode)}};
+  if (role == wire::Role::onsite) setup["interface"] = sdbus::Variant{interface};
+  if (grant.mode == wire::Mode::l2) return setup;
   setup["tunnel"] = sdbus::Variant{grant.tunnel.str()};
   if (role == wire::Role::master) {
     std::vector<std::string> dns;
@@ -68,7 +71,6 @@ Facts setup_from(const wire::Grant& grant, wire::Role role, const std::string& i
   std::vector<std::string> denied;
   for (const auto& address : deny)
     denied.push_back(address.str() + "/32");
-  setup["interface"] = sdbus::Variant{interface};
   setup["allow"] = sdbus::Variant{allow};
   setup["deny"] = sdbus::Variant{denied};
   return setup;

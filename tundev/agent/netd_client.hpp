@@ -38,7 +38,7 @@ struct LaptopPort {
   std::optional<tunnel::Ipv4Prefix> address;
 };
 
-/// The TUN device of a session.
+/// The TUN device of a session; in L2 it is a TAP.
 struct SessionTun {
   tunnel::UniqueFd fd;
   std::string link;

@@ -14,7 +14,8 @@ using tunnel::Clock;
 
 namespace {
 
-constexpr std::uint8_t version = 1;
+constexpr std::uint8_t version = 2;
+constexpr std::uint8_t version_without_mode = 1;
 
 class Writer {
  public:
@@ -90,12 +91,15 @@ std::vector<std::uint8_t> encode_note(const SessionNote& note) {
   out.number(static_cast<std::uint32_t>(note.deny.size()));
   for (const auto& address : note.deny)
     out.number(address.value);
+  out.number(static_cast<std::uint8_t>(note.back ? *note.back : wire::Mode{}));
+  out.time(note.confirm_until);
   return out.take();
 }
 
 std::optional<SessionNote> decode_note(const std::vector<std::uint8_t>& bytes) {
   Reader in{std::as_bytes(std::span{bytes})};
-  if (in.number<std::uint8_t>() != version) return std::nullopt;
+  const auto written = in.number<std::uint8_t>();
+  if (written != version && written != version_without_mode) return std::nullopt;
   SessionNote note;
   note.owner = tunnel::as_text(in.bytes());
   note.since = static_cast<tunnel::UnixSeconds>(in.number<std::uint64_t>());
@@ -105,6 +109,11 @@ std::optional<SessionNote> decode_note(const std::vector<std::uint8_t>& bytes) {
   note.signature = in.bytes();
   for (auto count = in.number<std::uint32_t>(); count > 0 && !in.has_failed(); --count)
     note.deny.push_back({in.number<std::uint32_t>()});
+  if (written == version) {
+    const auto back = static_cast<wire::Mode>(in.number<std::uint8_t>());
+    if (back == wire::Mode::l3 || back == wire::Mode::l2) note.back = back;
+    note.confirm_until = in.time();
+  }
   return in.is_whole() ? std::optional{std::move(note)} : std::nullopt;
 }
 
@@ -123,7 +132,7 @@ std::optional<core::DeviceSession::Kept> check_note(const SessionNote& note, std
                // Fresh when the grant came: that was checked then.
                .nonce = role == wire::Role::master ? grant->master_nonce : grant->onsite_nonce,
                .session = session,
-               .mode = wire::Mode::l3,
+               .mode = grant->mode,
                .peer = std::nullopt,
                .own_networks = {}});
   if (!checked) return std::nullopt;

@@ -21,12 +21,15 @@ struct SessionNote {
   tunnel::Clock::time_point established, ends;
   tunnel::Bytes grant, signature;         ///< the newest
   std::vector<tunnel::Ipv4Address> deny;  ///< as netd was told
+  /// While nobody has confirmed its mode: the mode that comes back, and when.
+  std::optional<wire::Mode> back = {};
+  tunnel::Clock::time_point confirm_until = {};
 
   bool operator==(const SessionNote&) const = default;
 };
 
 std::vector<std::uint8_t> encode_note(const SessionNote& note);
-/// @return nothing when it is not one of this version
+/// @return nothing when it is not one of this version or the one before
 std::optional<SessionNote> decode_note(const std::vector<std::uint8_t>& bytes);
 
 /// Decides if this device can go on with the session of a note: the grant is signed by its server

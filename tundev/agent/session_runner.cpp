@@ -112,7 +112,7 @@ void SessionRunner::drop_leg() {
   if (pump_) counters_ = counters();
   if (pump_ && pump_->received_bytes() > 0) heard_ = {epoch, pump_->received_bytes()};
   if (pump_ && tun_) {
-    keeper_.emplace(executor_, tun_->fd.get());
+    keeper_.emplace(executor_, tun_->fd.get(), core::KeepBuffer{plan_.start.grant.mode});
     pump_->leave_to(keeper_->keep(), epoch);
   }
   pump_.reset();
@@ -190,7 +190,7 @@ Task<> SessionRunner::pump() {
 Task<> SessionRunner::bridge() {
   using namespace asio::experimental::awaitable_operators;
   if (!tun_) co_return give_up({CloseCode::network, "before the session began"});
-  auto kept = keeper_ ? std::move(keeper_->keep()) : core::KeepBuffer{};
+  auto kept = keeper_ ? std::move(keeper_->keep()) : core::KeepBuffer{plan_.start.grant.mode};
   keeper_.emplace(executor_, tun_->fd.get(), std::move(kept));  // the one before may have stopped
   co_await (keep_tun() && find_leg());
   if (end_) keeper_.reset();
@@ -220,8 +220,9 @@ Task<> SessionRunner::find_leg() {
 
 Task<> SessionRunner::make_network() {
   network_asked_ = true;
+  const bool is_routed = plan_.start.grant.mode == wire::Mode::l3;
   deny_ = plan_.start.grant.deny;
-  if (const auto server = plan_.way.server_address(); server && server->is_v4())
+  if (const auto server = plan_.way.server_address(); is_routed && server && server->is_v4())
     deny_.push_back({server->to_v4().to_uint()});
   auto opened = co_await netd_.open_session(plan_.start.grant, role_, interface_, deny_);
   if (const auto* failure = std::get_if<BusFailure>(&opened))
@@ -322,7 +323,8 @@ io::PacketPump::Options SessionRunner::pump_options() {
           .echo_token = crypto::random_u64(),
           .resumes = is_resumed(),
           .kept = std::move(kept),
-          .sender = {.peer_offloads = leg_->peer().offloads,
+          .sender = {.mode = grant.mode,
+                     .peer_offloads = leg_->peer().offloads,
                      .flow_seed = static_cast<std::uint32_t>(crypto::random_u64())}};
 }
 

@@ -64,6 +64,8 @@ SessionState parse_state(std::string_view word) {
   if (word == "opening") return SessionState::opening;
   if (word == "established") return SessionState::established;
   if (word == "interrupted") return SessionState::interrupted;
+  if (word == "switching") return SessionState::switching;
+  if (word == "confirmed") return SessionState::confirmed;
   if (word == "warning") return SessionState::warning;
   if (word == "closed") return SessionState::closed;
   return SessionState::unknown;
@@ -79,6 +81,7 @@ SessionEvent read_event(std::uint64_t id, const std::string& state, const Facts&
                      .since = in.time("since"),
                      .session = in.text("session"),
                      .peer = in.text("peer"),
+                     .mode = in.text("mode"),
                      .hostname = in.text("hostname"),
                      .lan = in.text("lan"),
                      .dns = in.texts("dns"),
@@ -86,6 +89,8 @@ SessionEvent read_event(std::uint64_t id, const std::string& state, const Facts&
                      .expires = in.time("expires"),
                      .resumed = in.value<bool>("resumed"),
                      .interrupted_ms = in.value<double>("interrupted_ms"),
+                     .confirm_seconds = in.value<std::uint64_t>("confirm_seconds"),
+                     .next = in.value<std::uint64_t>("next"),
                      .up_to_seconds = in.value<std::uint64_t>("up_to_seconds"),
                      .code = in.text("code"),
                      .failed = in.value<bool>("failed"),
@@ -117,6 +122,7 @@ RunningSession read_session(const Facts& facts) {
           .session = in.text("session"),
           .state = in.text("state"),
           .peer = in.text("peer"),
+          .mode = in.text("mode"),
           .since = in.time("since"),
           .interrupted_since = in.time("interrupted_since"),
           .rx_bytes = in.value<std::uint64_t>("rx_bytes"),
@@ -219,7 +225,8 @@ AgentStatus DeviceBus::status() {
           .status = in.text("Status"),
           .version = in.text("Version"),
           .uplink = in.text("Uplink"),
-          .uplink_fixed = in.value<bool>("UplinkFixed")};
+          .uplink_fixed = in.value<bool>("UplinkFixed"),
+          .port_address = in.text("PortAddress")};
 }
 
 std::vector<ListedOnsite> DeviceBus::list() {
@@ -248,12 +255,21 @@ std::uint64_t DeviceBus::open(const OpenRequest& request) {
   options["mode"] = sdbus::Variant{request.mode};
   options["seconds"] = sdbus::Variant{request.seconds};
   options["wait"] = sdbus::Variant{true};
+  if (request.confirm) options["confirm"] = sdbus::Variant{true};
   return call<std::uint64_t>({interface_name, "Open"}, server_timeout, stop_fd_, request.onsite,
                              options);
 }
 
 std::uint64_t DeviceBus::hold(const std::string& session) {
   return call<std::uint64_t>({interface_name, "Hold"}, server_timeout, stop_fd_, session);
+}
+
+std::uint64_t DeviceBus::switch_mode(const std::string& mode) {
+  return call<std::uint64_t>({interface_name, "SwitchMode"}, server_timeout, stop_fd_, mode);
+}
+
+void DeviceBus::confirm_mode() {
+  call<std::tuple<>>({interface_name, "ConfirmMode"}, local_timeout, stop_fd_);
 }
 
 void DeviceBus::fix_uplink(const std::string& interface) {

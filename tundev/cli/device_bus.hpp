@@ -61,6 +61,10 @@ class DeviceBus {
   /// once more as an event. Call watch_sessions() before.
   /// @param session  as "established" told it
   std::uint64_t hold(const std::string& session);
+  /// The session there is, whoever holds it, goes on in this mode, for 30 s unless it is confirmed.
+  /// @return its new number
+  std::uint64_t switch_mode(const std::string& mode);
+  void confirm_mode();
   /// Not ended by the stop descriptor: it is what a stop asks for. No error when the session has
   /// just ended by itself: its "closed" is on the way.
   void close(std::uint64_t id, const std::string& reason);

@@ -20,6 +20,7 @@ struct AgentStatus {
   std::string version;
   std::string uplink;         ///< the interface by which the server is reached; "": none known
   bool uplink_fixed = false;  ///< no other one is used
+  std::string port_address;   ///< ours on the laptop's port, CIDR; "": there is none
 };
 
 struct ListedOnsite {
@@ -39,6 +40,7 @@ struct RunningSession {
   std::string session;   ///< 16 hexadecimal digits, the same on both devices and the server
   std::string state;     ///< a word of SessionState
   std::string peer;      ///< the other device's name
+  std::string mode;      ///< "L3", "L2"
   tunnel::UnixSeconds since = 0;
   tunnel::UnixSeconds interrupted_since = 0;  ///< 0: it is not
   std::uint64_t rx_bytes = 0, tx_bytes = 0;   ///< as this device counts
@@ -49,6 +51,8 @@ enum class SessionState : std::uint8_t {
   opening,
   established,
   interrupted,
+  switching,
+  confirmed,
   warning,
   closed,
   unknown
@@ -63,13 +67,16 @@ struct SessionEvent {
   std::string text;               ///< waiting, interrupted, warning, closed: a sentence
   tunnel::UnixSeconds since = 0;  ///< waiting: offline since; 0: never seen
   // established
-  std::string session, peer, hostname, lan;
+  std::string session, peer, mode, hostname, lan;
   std::vector<std::string> dns;
-  double echo_ms = 0;               ///< the first echo through the whole path
-  std::optional<double> open_ms;    ///< from asking for the session to that echo
-  tunnel::UnixSeconds expires = 0;  ///< 0: no limit known
-  bool resumed = false;             ///< it was interrupted, and goes on
-  double interrupted_ms = 0;        ///< resumed: for how long
+  double echo_ms = 0;                 ///< the first echo through the whole path
+  std::optional<double> open_ms;      ///< from asking for the session to that echo
+  tunnel::UnixSeconds expires = 0;    ///< 0: no limit known
+  bool resumed = false;               ///< it was interrupted, and goes on
+  double interrupted_ms = 0;          ///< resumed: for how long
+  std::uint64_t confirm_seconds = 0;  ///< so long its mode waits to be confirmed; 0: it does not
+  // switching (mode and text, too)
+  std::uint64_t next = 0;  ///< the number under which it goes on
   // interrupted
   std::uint64_t up_to_seconds = 0;  ///< how long it is tried to resume it; 0: not known
   // interrupted, established
@@ -84,6 +91,7 @@ struct OpenRequest {
   std::string onsite;
   std::string mode = "L3";
   std::uint32_t seconds = 0;  ///< 0: no limit of our own
+  bool confirm = false;       ///< the other mode takes its place unless somebody confirms it
 };
 
 /// Who the server made of us.

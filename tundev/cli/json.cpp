@@ -58,6 +58,7 @@ std::string json_status(const AgentStatus& status, const std::vector<RunningSess
                                 {"session", session.session},
                                 {"state", session.state},
                                 {"peer", session.peer},
+                                {"mode", session.mode},
                                 {"since", session.since},
                                 {"interrupted_since", session.interrupted_since},
                                 {"rx_bytes", session.rx_bytes},
@@ -85,6 +86,7 @@ std::string json_event(const SessionEvent& event, std::string_view onsite) {
     case SessionState::established:
       json["session"] = event.session;
       json["peer"] = event.peer;
+      json["mode"] = event.mode;
       json["hostname"] = event.hostname;
       json["lan"] = event.lan;
       json["dns"] = event.dns;
@@ -94,7 +96,14 @@ std::string json_event(const SessionEvent& event, std::string_view onsite) {
       json["resumed"] = event.resumed;
       json["anew"] = event.anew;
       json["interrupted_ms"] = event.interrupted_ms;
+      json["confirm_seconds"] = event.confirm_seconds;
       break;
+    case SessionState::switching:
+      json["mode"] = event.mode;
+      json["next"] = event.next;
+      json["text"] = event.text;
+      break;
+    case SessionState::confirmed: json["mode"] = event.mode; break;
     case SessionState::interrupted:
       json["code"] = event.code;
       json["text"] = event.text;

@@ -2,6 +2,7 @@
 #include "cli/command.hpp"
 #include "cli/device_bus.hpp"
 #include "cli/json.hpp"
+#include "cli/mode_text.hpp"
 #include "cli/reopening.hpp"
 #include "cli/session_view.hpp"
 #include "cli/stop_signals.hpp"
@@ -27,7 +28,8 @@ constexpr auto program = "masterdev";
 struct Arguments {
   bool list = false;
   std::string onsite;
-  std::string mode = "L3";
+  std::string mode;
+  bool confirm = false;
   std::uint32_t seconds = 0;
   bool debug = false;
   bool tls = false;
@@ -40,8 +42,12 @@ void bind(CLI::App& app, Arguments& arguments) {
   app.add_option("-o,--open", arguments.onsite,
                  "open a session to the onsite NAME and hold it until Ctrl-C")
       ->type_name("NAME");
-  app.add_option("-m,--mode", arguments.mode, "L3: routed (the default); L2: bridged")
+  app.add_option(
+         "-m,--mode", arguments.mode,
+         "L3: routed (the default); L2: as by a cable. Without -o: switch the session there "
+         "is, for 30 s unless it is confirmed")
       ->type_name("L3|L2");
+  app.add_flag("--confirm", arguments.confirm, "keep the mode that the session was switched to");
   app.add_option("-t,--time", arguments.seconds, "end the session after SECONDS")
       ->type_name("SECONDS");
   app.add_flag("-d,--debug", arguments.debug, "say every change of state on standard error");
@@ -57,12 +63,16 @@ void bind(CLI::App& app, Arguments& arguments) {
 
 /// @return what is wrong with the command line, "" when nothing is
 std::string usage_problem(Arguments& arguments) {
-  if (arguments.list == !arguments.onsite.empty()) return "give either -l or -o NAME";
-  if (arguments.list) return {};
+  if (arguments.mode == "l2" || arguments.mode == "l3") arguments.mode[0] = 'L';
+  if (!arguments.mode.empty() && arguments.mode != "L2" && arguments.mode != "L3")
+    return "the mode is L3 or L2";
+  const bool switches = arguments.onsite.empty() && !arguments.mode.empty() && !arguments.list;
+  if (arguments.list + arguments.confirm + switches + !arguments.onsite.empty() != 1)
+    return "give one of -l, -o NAME, -m MODE and --confirm";
+  if (arguments.onsite.empty()) return {};
+  if (arguments.mode.empty()) arguments.mode = "L3";
   if (!tunnel::wire::Name::parse(arguments.onsite))
     return "an onsite's name has the letters a to z, digits and hyphens";
-  if (arguments.mode == "l2" || arguments.mode == "l3") arguments.mode[0] = 'L';
-  if (arguments.mode != "L2" && arguments.mode != "L3") return "the mode is L3 or L2";
   if (arguments.seconds > tunnel::wire::session_seconds_max)
     return fmt::format("a session lasts {} seconds at most", tunnel::wire::session_seconds_max);
   return {};
@@ -114,6 +124,40 @@ int list(Console& console, const Arguments& arguments, const std::string& what) 
   return exit_done;
 }
 
+int confirm(Console& console, const Arguments& arguments, const std::string& what) {
+  DeviceBus bus;
+  if (const auto code = check_device(console, bus, arguments, what)) return *code;
+  bus.confirm_mode();
+  return exit_done;
+}
+
+/// Switches the session that somebody holds, and says what became of it: whoever holds it is told
+/// as well, and the agent alone counts the time.
+int switch_mode(Console& console, const Arguments& arguments, const std::string& what) {
+  StopSignals stop;
+  DeviceBus bus{stop.fd()};
+  if (const auto code = check_device(console, bus, arguments, what)) return *code;
+  bus.watch_sessions();
+  auto id = bus.switch_mode(arguments.mode);
+  SessionView view{"the onsite"};
+  for (;;) {
+    if (bus.wait(std::nullopt) != DeviceBus::Woken::event) return exit_failed;
+    while (const auto event = bus.take_event(id)) {
+      if (console.json()) console.print(json_event(*event, ""));
+      if (event->state == SessionState::switching) {
+        console.complain({.what = what, .why = event->text, .next = "the mode before comes back"},
+                         "not_switched");
+        return exit_failed;
+      }
+      const auto answer = view.on_event(*event, tunnel::unix_now());
+      if (!answer.line.empty() && !console.json()) console.print(answer.line);
+      if (!answer.warning.empty()) console.note("warning: " + answer.warning);
+      if (event->state == SessionState::established) return exit_done;
+      if (answer.end) return exit_failed;
+    }
+  }
+}
+
 /// What the agent is told: a word of wire::CloseCode becomes the cause of the end, anything else
 /// stands behind "the engineer ended it".
 std::string close_reason(Stop why) {
@@ -140,6 +184,7 @@ class Holder {
   int run(const std::string& what) {
     if (const auto code = check_device(console_, bus_, arguments_, what)) return *code;
     bus_.watch_sessions();
+    if (arguments_.mode == "L2") explain_l2();
     open(arguments_.seconds);
     for (;;) {
       const auto code = id_ == no_session ? wait_to_reopen() : turn(bus_.wait(closing_));
@@ -181,6 +226,11 @@ class Holder {
 
   std::optional<int> take(SessionEvent event) {
     const auto now = Clock::now();
+    if (event.state == SessionState::switching) {
+      id_ = event.next;
+      mode_ = event.mode;
+      session_.clear();
+    }
     if (event.state == SessionState::interrupted) reopening_.on_interrupted(now);
     if (event.state == SessionState::established) {
       if (!first_established_) first_established_ = now;
@@ -213,7 +263,24 @@ class Holder {
   }
 
   void open(std::uint32_t seconds) {
-    id_ = bus_.open({.onsite = arguments_.onsite, .mode = arguments_.mode, .seconds = seconds});
+    id_ = bus_.open({.onsite = arguments_.onsite,
+                     .mode = mode_,
+                     .seconds = seconds,
+                     .confirm = std::exchange(must_confirm_, false)});
+  }
+
+  /// Somebody who sits on the laptop's port over ssh is cut off: he comes back when nobody
+  /// confirms.
+  void explain_l2() {
+    console_.note(l2_notice(arguments_.onsite));
+    const char* connection = std::getenv("SSH_CONNECTION");
+    must_confirm_ = connection != nullptr && sits_on_port(connection, bus_.status().port_address);
+    if (must_confirm_)
+      console_.note(
+          "warning: your ssh comes by that port and will be cut off; unless somebody confirms it "
+          "on "
+          "this device within 30 s (masterdev --confirm), mode L3 comes back, and your ssh with "
+          "it");
   }
 
   // --- opening it anew ---------------------------------------------------------------------------
@@ -328,6 +395,8 @@ class Holder {
   StopSignals stop_;
   DeviceBus bus_;
   SessionView view_;
+  std::string mode_ = arguments_.mode;  ///< switched by anybody
+  bool must_confirm_ = false;
   Reopening reopening_;
   const Clock::time_point start_ = Clock::now();
   static constexpr std::uint64_t no_session = 0;  // agents count from 1
@@ -354,6 +423,14 @@ int run(int argc, char** argv) {
   if (arguments.list) {
     const std::string what = "cannot list the onsites";
     return run_command(console, what, [&] { return list(console, arguments, what); });
+  }
+  if (arguments.confirm) {
+    const std::string what = "cannot confirm the mode";
+    return run_command(console, what, [&] { return confirm(console, arguments, what); });
+  }
+  if (arguments.onsite.empty()) {
+    const auto what = fmt::format("cannot switch to mode {}", arguments.mode);
+    return run_command(console, what, [&] { return switch_mode(console, arguments, what); });
   }
   const auto what = fmt::format("cannot open a session to {}", arguments.onsite);
   return run_command(console, what, [&] { return Holder{console, arguments}.run(what); });

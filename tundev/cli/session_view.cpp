@@ -1,5 +1,6 @@
 #include "cli/session_view.hpp"
 
+#include "cli/mode_text.hpp"
 #include "cli/text.hpp"
 
 #include <fmt/format.h>
@@ -33,6 +34,8 @@ SessionView::Answer SessionView::on_event(const SessionEvent& event, tunnel::Uni
       return {.line = "opening..."};
     case SessionState::established: return on_established(event, now);
     case SessionState::interrupted: return on_interrupted(event, now);
+    case SessionState::switching: return on_switching(event);
+    case SessionState::confirmed: return {.line = fmt::format("mode {} stays", event.mode)};
     case SessionState::warning: return {.warning = event.text};
     case SessionState::closed: return on_closed(event);
     case SessionState::unknown: return {};  // a newer agent; it is shown with -d and --json
@@ -65,17 +68,31 @@ SessionView::Answer SessionView::on_established(const SessionEvent& event,
                                                 tunnel::UnixSeconds now) {
   opening_ = interrupted_ = false;
   established_ = true;
+  Answer answer{.line = established_line(event, now)};
+  if (event.confirm_seconds > 0)
+    answer.warning = confirm_notice(event.confirm_seconds, event.mode == "L2" ? "L3" : "L2");
+  return answer;
+}
+
+SessionView::Answer SessionView::on_switching(const SessionEvent& event) {
+  last_waiting_.clear();
+  if (event.text.empty()) return {.line = fmt::format("switching to mode {}", event.mode)};
+  return {.line = fmt::format("back to mode {}: {}", event.mode, without_stop(event.text))};
+}
+
+std::string SessionView::established_line(const SessionEvent& event,
+                                          tunnel::UnixSeconds now) const {
   if (event.resumed || event.anew)
-    return {.line = fmt::format("{} {} after {:.1f} s", format_clock(now),
-                                event.anew ? "established anew" : "resumed",
-                                event.interrupted_ms / 1000)};
-  auto line = fmt::format("established: {}", event.peer.empty() ? onsite_ : event.peer);
+    return fmt::format("{} {} after {:.1f} s", format_clock(now),
+                       event.anew ? "established anew" : "resumed", event.interrupted_ms / 1000);
+  auto line = fmt::format("established{}: {}", event.mode == "L2" ? " in mode L2" : "",
+                          event.peer.empty() ? onsite_ : event.peer);
   if (!event.hostname.empty()) line += fmt::format(" ({})", event.hostname);
   if (!event.lan.empty()) line += fmt::format(", LAN {}", event.lan);
   if (!event.dns.empty()) line += fmt::format(", DNS {}", fmt::join(event.dns, " "));
   if (event.open_ms) line += fmt::format(", after {:.3f} s", *event.open_ms / 1000);
   if (event.expires != 0) line += fmt::format(", until {}", format_time(event.expires));
-  return {.line = line};
+  return line;
 }
 
 SessionView::Answer SessionView::on_closed(const SessionEvent& event) {

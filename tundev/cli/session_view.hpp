@@ -37,6 +37,8 @@ class SessionView {
  private:
   Answer on_waiting(const SessionEvent& event);
   Answer on_established(const SessionEvent& event, tunnel::UnixSeconds now);
+  std::string established_line(const SessionEvent& event, tunnel::UnixSeconds now) const;
+  Answer on_switching(const SessionEvent& event);
   Answer on_interrupted(const SessionEvent& event, tunnel::UnixSeconds now);
   Answer on_closed(const SessionEvent& event);
   std::string what_failed() const;

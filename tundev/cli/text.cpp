@@ -75,7 +75,8 @@ std::string session_lines(const std::vector<RunningSession>& sessions, tunnel::U
   for (const auto& session : sessions) {
     const auto lasted = now > session.since ? static_cast<std::uint64_t>(now - session.since) : 0;
     const auto since = session.interrupted_since == 0 ? session.since : session.interrupted_since;
-    text += fmt::format("session: {} ({}), {} since {}: {}\n", session.peer, session.session,
+    text += fmt::format("session: {} ({}){}, {} since {}: {}\n", session.peer, session.session,
+                        session.mode == "L2" ? " in mode L2, as by a cable into the LAN" : "",
                         session.state, format_time(since),
                         format_traffic(session.rx_bytes, session.tx_bytes, lasted));
   }

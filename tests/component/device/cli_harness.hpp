@@ -74,6 +74,7 @@ class ScriptedAgent : public sdbus::AdaptorInterfaces<org::rdv::Device1_adaptor>
   std::string name = "rpi2000", role = "master", server = "203.0.113.10:443";
   bool connected = true;
   std::string uplink;
+  std::string port_address = "192.168.38.225/29";
   // What it does.
   std::function<std::vector<Facts>()> on_list = [] { return std::vector<Facts>{}; };
   std::function<std::uint64_t(const std::string&, const Facts&)> on_open;
@@ -82,6 +83,8 @@ class ScriptedAgent : public sdbus::AdaptorInterfaces<org::rdv::Device1_adaptor>
     throw sdbus::Error{"org.rdv.Error.NotFound", "there is no such session"};
   };
   std::function<void(std::uint64_t, const std::string&)> on_close;
+  std::function<std::uint64_t(const std::string&)> on_switch;
+  std::function<void()> on_confirm;
   std::function<std::vector<Facts>()> on_sessions = [] { return std::vector<Facts>{}; };
   std::function<std::tuple<std::string, std::string, std::string>(const std::string&)> on_enroll;
 
@@ -122,6 +125,8 @@ class ScriptedAgent : public sdbus::AdaptorInterfaces<org::rdv::Device1_adaptor>
     answer(result, [&] { result.returnResults(on_hold(session)); });
   }
   void Close(const std::uint64_t& id, const std::string& reason) override { on_close(id, reason); }
+  std::uint64_t SwitchMode(const std::string& mode) override { return on_switch(mode); }
+  void ConfirmMode() override { on_confirm(); }
   std::vector<Facts> Sessions() override { return on_sessions(); }
   std::string Name() override { return name; }
   std::string Role() override { return role; }
@@ -132,6 +137,7 @@ class ScriptedAgent : public sdbus::AdaptorInterfaces<org::rdv::Device1_adaptor>
   std::string Version() override { return "0.1.0"; }
   std::string Uplink() override { return uplink; }
   bool UplinkFixed() override { return !uplink.empty(); }
+  std::string PortAddress() override { return port_address; }
 };
 
 /// The bus, the agent on it and the agent's thread.

@@ -1,5 +1,6 @@
 #define BOOST_TEST_MODULE cli_session_view
 #include "cli/json.hpp"
+#include "cli/mode_text.hpp"
 #include "cli/session_view.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -201,4 +202,34 @@ BOOST_AUTO_TEST_CASE(every_event_is_one_json_object_with_its_facts) {
   BOOST_TEST(end["code"] == "time_limit");
   BOOST_TEST(end["rx_bytes"] == 12'300'000);
   BOOST_TEST(!end.contains("lan"));
+}
+
+BOOST_AUTO_TEST_CASE(a_switch_of_the_mode_is_said_with_what_to_do_and_how_it_went) {
+  device::cli::SessionView view{"rpi1100"};
+  device::cli::SessionEvent event{.state = device::cli::SessionState::switching};
+  event.mode = "L2";
+  BOOST_TEST(view.on_event(event, 0).line == "switching to mode L2");
+  event.state = device::cli::SessionState::established;
+  event.confirm_seconds = 30;
+  const auto established = view.on_event(event, 0);
+  BOOST_TEST(established.line.starts_with("established in mode L2: rpi1100"));
+  BOOST_TEST(established.warning ==
+             "confirm it within 30 s with: masterdev --confirm; otherwise mode L3 comes back");
+  event.state = device::cli::SessionState::confirmed;
+  BOOST_TEST(view.on_event(event, 0).line == "mode L2 stays");
+  event.state = device::cli::SessionState::switching;
+  event.mode = "L3";
+  event.text = "nobody confirmed it in time";
+  BOOST_TEST(view.on_event(event, 0).line == "back to mode L3: nobody confirmed it in time");
+}
+
+BOOST_AUTO_TEST_CASE(who_sits_on_the_laptops_port_over_ssh_is_known) {
+  using device::cli::sits_on_port;
+  const auto* port = "192.168.38.225/29";
+  BOOST_TEST(sits_on_port("192.168.38.226 51234 192.168.38.225 22", port));
+  BOOST_TEST(!sits_on_port("192.168.1.5 51234 192.168.1.10 22", port));
+  BOOST_TEST(!sits_on_port("192.168.38.225 51234 192.168.1.10 22", port));  // it is the other end
+  BOOST_TEST(!sits_on_port("192.168.38.226 51234 192.168.38.225 22", ""));
+  for (const auto* broken : {"", " ", "192.168.38.225", "a b 192.168.38.225", "a b c d e"})
+    BOOST_TEST(!sits_on_port(broken, port));
 }

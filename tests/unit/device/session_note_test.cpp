@@ -68,7 +68,7 @@ BOOST_AUTO_TEST_CASE(a_note_that_is_cut_or_longer_or_of_another_version_is_none)
   longer.push_back(0);
   BOOST_TEST(!decode_note(longer));
   auto other = whole;
-  other[0] = 2;
+  other[0] = 3;
   BOOST_TEST(!decode_note(other));
   BOOST_TEST(!decode_note(std::vector<std::uint8_t>(64, 0xff)));
 }
@@ -95,4 +95,30 @@ BOOST_AUTO_TEST_CASE(a_note_that_does_not_fit_any_more_is_refused) {
   auto broken = note();
   broken.grant.pop_back();
   BOOST_TEST(!check_note(broken, 77, onsite(), tools()));
+}
+
+BOOST_AUTO_TEST_CASE(a_mode_that_nobody_confirmed_yet_is_noted_and_older_notes_are_read) {
+  auto trial = note();
+  trial.back = wire::Mode::l3;
+  trial.confirm_until = Clock::time_point{30s};
+  const auto read = decode_note(encode_note(trial));
+  BOOST_REQUIRE(read);
+  BOOST_CHECK(*read == trial);
+  auto older = encode_note(note());
+  older[0] = 1;
+  older.resize(older.size() - 9);
+  const auto of_before = decode_note(older);
+  BOOST_REQUIRE(of_before);
+  BOOST_CHECK(*of_before == note());
+}
+
+BOOST_AUTO_TEST_CASE(a_note_of_l2_goes_on_in_l2) {
+  auto bridged = grant();
+  bridged.mode = wire::Mode::l2;
+  bridged.tunnel = {};
+  auto of_l2 = note();
+  of_l2.grant = wire::encode_grant(bridged);
+  const auto kept = check_note(of_l2, 77, onsite(), tools());
+  BOOST_REQUIRE(kept);
+  BOOST_CHECK(kept->grant.mode == wire::Mode::l2);
 }

@@ -1,0 +1,37 @@
+#include "cli/mode_text.hpp"
+
+#include <fmt/format.h>
+
+#include <vector>
+
+namespace device::cli {
+
+std::string l2_notice(std::string_view onsite) {
+  return fmt::format(
+      "mode L2 joins the laptop's port to the LAN of {}, as by a cable: the laptop gets its "
+      "address from the "
+      "customer's DHCP server. Renew it when the session is established, and again afterwards "
+      "(pull the cable "
+      "for a second, or: dhclient, ipconfig /renew). This device does not answer on that port "
+      "meanwhile",
+      onsite);
+}
+
+bool sits_on_port(std::string_view ssh_connection, std::string_view port_address) {
+  std::vector<std::string_view> words;
+  while (!ssh_connection.empty()) {
+    const auto end = std::min(ssh_connection.find(' '), ssh_connection.size());
+    if (end > 0) words.push_back(ssh_connection.substr(0, end));
+    ssh_connection.remove_prefix(std::min(end + 1, ssh_connection.size()));
+  }
+  const auto own = port_address.substr(0, port_address.find('/'));
+  return words.size() == 4 && !own.empty() && words[2] == own;
+}
+
+std::string confirm_notice(std::uint64_t seconds, std::string_view mode_before) {
+  return fmt::format(
+      "confirm it within {} s with: masterdev --confirm; otherwise mode {} comes back", seconds,
+      mode_before);
+}
+
+}  // namespace device::cli
