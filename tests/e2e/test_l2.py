@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 
 from case import LabCase
@@ -69,7 +70,7 @@ class L2Case(LabCase):
 class ModeL2(L2Case):
     def test_without_permission_it_is_refused_with_what_to_do(self) -> None:
         with self.session(ONSITE, "-m", "L2") as session:
-            self.assert_ends(session, 1, f"not open to mode L2", f"rdvctl device l2 {ONSITE} on")
+            self.assert_ends(session, 1, "not open to mode L2", f"rdvctl device l2 {ONSITE} on")
 
     def test_the_laptop_is_in_the_customers_lan_and_afterwards_where_it_was(self) -> None:
         self.permit()
@@ -99,8 +100,6 @@ class ModeL2(L2Case):
         return next(line for line in self.rdvctl("device", "show", ONSITE).splitlines() if "state" in line)
 
     def iperf(self) -> dict:
-        import json
-
         return json.loads(self.laptop.run("iperf3", "-J", "-t", "2", "-c", CAMERA, seconds=30).stdout)
 
     def assert_hears_multicast(self, address: str) -> None:
