@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 
+from capture import Capture
 from case import LabCase
 
 from lab import laptop as laptops
@@ -109,3 +110,83 @@ class ModeL2(L2Case):
         self.camera.run("python3", "-c", SAY_MULTICAST, CAMERA)
         self.assertEqual(listener.stdout.readline().strip(), "camera._http._tcp.local")
         listener.wait(10)
+
+    def test_it_goes_on_when_a_daemon_was_killed(self) -> None:
+        self.permit()
+        self.serve_dhcp(self.camera)
+        session = self.open_session(ONSITE, "-m", "L2")
+        self.wait_customers_lease(self.laptop)
+        for host, device in ((self.master, "master"), (self.onsite, "onsite")):
+            for daemon in ("tundev-agent", "tundev-netd"):
+                with self.subTest(killed=f"{daemon} on {device}"):
+                    at = len(session.output)
+                    host.background(daemon).kill()
+                    self.lab.daemons.start_device(device)
+                    session.wait_heard("resumed after", at, 20)
+                    self.laptop.run("ping", "-n", "-c2", "-i0.2", "-W3", CAMERA)
+        self.assertNotIn("anew", session.output)
+
+
+class SwitchingTheMode(L2Case):
+    def test_it_stays_when_it_is_confirmed_and_both_sessions_are_recorded(self) -> None:
+        self.permit()
+        self.serve_dhcp(self.camera)
+        session = self.open_session()
+        said = self.masterdev("-m", "L2")
+        self.assertIn("masterdev --confirm", said.stderr)
+        session.wait_heard("established in mode L2")
+        self.masterdev("--confirm")
+        session.wait_heard("mode L2 stays")
+        self.wait_customers_lease(self.laptop)
+        self.assert_reaches_camera()
+        self.masterdev("-m", "L3")
+        session.wait_heard(r"switching to mode L3[^\0]*established")
+        self.assertEqual(self.masterdev("--confirm").returncode, 0)
+        self.ask_for_a_lease(self.laptop)
+        laptops.wait_lease(self.laptop)
+        self.assert_reaches_camera()
+        self.assertTrue(session.is_running)
+
+    def test_a_mode_that_is_refused_brings_the_one_before_back_at_once(self) -> None:
+        session = self.open_session()
+        said = self.masterdev("-m", "L2", check=False)
+        self.assertEqual(said.returncode, 1)
+        self.assertIn("not open to mode L2", said.stderr)
+        session.wait_heard(r"back to mode L3: [^\n]*not open to mode L2[^\0]*established", seconds=10)
+        self.assert_reaches_camera()
+
+    def test_without_confirmation_the_one_before_comes_back_also_when_who_asked_is_gone(self) -> None:
+        self.permit()
+        session = self.open_session()
+        self.masterdev("-m", "L2")  # it has ended by now
+        at = session.wait_heard("established in mode L2")[1]
+        self.master.background("tundev-agent").kill()  # the next one counts on
+        self.lab.daemons.start_device("master")
+        session.wait_heard(r"back to mode L3: nobody confirmed it in time[^\0]*established", at, seconds=45)
+        self.ask_for_a_lease(self.laptop)
+        laptops.wait_lease(self.laptop)
+        self.assert_reaches_camera()
+        self.assertEqual([s["mode"] for s in self.sessions()], ["L3"])
+
+
+class TwoCustomers(L2Case):
+    def test_two_sessions_of_two_customers_never_see_each_other(self) -> None:
+        frames = {}
+        for onsite, master, laptop, camera in (
+            ("rpi1100", "master", "laptop", "camera"),
+            ("rpi1200", "master2", "laptop2", "camera2"),
+        ):
+            self.permit(onsite)
+            self.serve_dhcp(self.lab[camera])
+            self.open_session(onsite, "-m", "L2", master=master)
+            self.wait_customers_lease(self.lab[laptop])
+            frames[laptop] = camera
+        for laptop, camera in frames.items():
+            self.assert_reaches_camera(laptop, camera)
+        for laptop, other in (("laptop", "camera2"), ("laptop2", "camera")):
+            neighbours = self.lab[laptop].run("ip", "neigh", "show", "dev", "eth0").stdout
+            mac = self.lab[other].run("cat", "/sys/class/net/eth0/address").stdout.strip()
+            self.assertNotIn(mac, neighbours)
+            with Capture(self.lab[laptop], "eth0") as wire:
+                self.lab[other].run("ping", "-n", "-b", "-c3", "-i0.2", "192.168.1.255", check=False)
+            self.assertEqual(wire.packets(f"ether src {mac}"), [])
