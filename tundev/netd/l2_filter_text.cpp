@@ -25,14 +25,19 @@ std::string set(const char* name, const Stations& stations) {
 std::string memory(const Stations& near, const Stations& far) {
   return set("near", near) + set("far", far) +
          fmt::format(
-             "set looped {{ type ether_addr; size {}; flags dynamic,timeout; timeout {}s; "
-             "}}\ncounter loops {{ }}\ncounter refused {{ }}\ncounter too_many {{ }}\n",
+             R"(set looped {{ type ether_addr; size {0}; flags dynamic,timeout; timeout {1}s; }}
+set rates {{ type ether_addr; size {0}; flags dynamic,timeout; timeout {1}s; }}
+counter loops {{ }}
+counter refused {{ }}
+counter too_many {{ }}
+)",
              lan_stations_max, looped_seconds);
 }
 
 constexpr std::string_view multicast_source =
     "ether saddr & 01:00:00:00:00:00 != 00:00:00:00:00:00";
 constexpr std::string_view unicast = "ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00";
+constexpr std::string_view multicast = "ether daddr & 01:00:00:00:00:00 != 00:00:00:00:00:00";
 constexpr std::string_view refused = "counter name refused";
 
 /// What a network decides for itself, and a laptop must not tell it: spanning tree, flow control,
@@ -73,6 +78,14 @@ std::string head(std::string_view hook, const std::string& link, std::string_vie
                      policy);
 }
 
+const std::string too_fast =
+    fmt::format("update @rates {{ ether saddr limit rate over {0}/second burst {0} packets }}",
+                multicast_per_second_max);
+
+/// For frames of the laptop's side.
+const std::string no_storm = fmt::format(
+    "{} {} update @looped {{ ether saddr }} counter name loops drop", multicast, too_fast);
+
 /// For frames of the tunnel: nothing that is ours or the port's comes out of it.
 std::string no_loop_from_tunnel(const std::string& mac) {
   return fmt::format(R"(  {0} drop
@@ -94,6 +107,7 @@ std::string l2_onsite_filter(const std::string& port, const std::string& mac,
   jump to_laptop
   {unicast} ether daddr @far fwd to "{tap}"
   {unicast} accept
+  {too_fast} counter name too_many accept
   dup to "{tap}"
 }}
 chain from_port {{
@@ -112,7 +126,8 @@ chain from_host {{
 }}
 chain from_tunnel {{
   {tap_in}
-{no_loop}  jump to_customer
+{no_loop}  {no_storm}
+  jump to_customer
   update @far {{ ether saddr }}
   ether saddr != @far counter name too_many drop
   meta mark set {mark:#x}
@@ -122,7 +137,8 @@ chain from_tunnel {{
   ether daddr set {mac} fwd to "{tap}"
 }}
 )",
-             fmt::arg("unicast", unicast), fmt::arg("tap", tap), fmt::arg("port", port),
+             fmt::arg("unicast", unicast), fmt::arg("too_fast", too_fast),
+             fmt::arg("no_storm", no_storm), fmt::arg("tap", tap), fmt::arg("port", port),
              fmt::arg("mac", mac), fmt::arg("mark", net::crossed_mark),
              fmt::arg("port_in", head("ingress", port, "accept")),
              fmt::arg("port_out", head("egress", port, "accept")),
@@ -142,6 +158,7 @@ std::string l2_master_filter(const std::string& port, const std::string& mac,
   ether saddr @looped drop
   update @near {{ ether saddr }}
   ether saddr != @near counter name too_many drop
+  {no_storm}
   ether daddr {mac} accept
   meta protocol arp arp daddr ip {own} accept
   jump to_customer
@@ -157,8 +174,8 @@ chain from_tunnel {{
              fmt::arg("port_in", head("ingress", port, "drop")),
              fmt::arg("tap_in", head("ingress", tap, "drop")),
              fmt::arg("multicast_source", multicast_source), fmt::arg("mac", mac),
-             fmt::arg("own", own.str()), fmt::arg("tap", tap), fmt::arg("port", port),
-             fmt::arg("no_loop", no_loop_from_tunnel(mac)));
+             fmt::arg("own", own.str()), fmt::arg("no_storm", no_storm), fmt::arg("tap", tap),
+             fmt::arg("port", port), fmt::arg("no_loop", no_loop_from_tunnel(mac)));
 }
 
 }  // namespace device

@@ -15,7 +15,9 @@
 ///
 /// A loop shows by an address on both sides: the laptop's port and the customer's LAN are then
 /// joined elsewhere, too. Frames of that address do not cross, in either direction, for
-/// `looped_seconds` after each sign of it; on the onsite the customer's LAN keeps the address.
+/// `looped_seconds` after each sign of it; on the onsite the customer's LAN keeps the address. A
+/// frame that circles in one direction alone gives no such sign before its sender speaks again:
+/// their number is limited (`multicast_per_second_max`).
 namespace device {
 
 /// Stations at the laptop's port; frames of further ones do not cross.
@@ -27,6 +29,10 @@ inline constexpr int lan_stations_max = 4096;
 inline constexpr int laptop_station_minutes = 30;
 inline constexpr int lan_station_minutes = 5;
 inline constexpr int looped_seconds = 10;
+/// Broadcasts and multicast of one station. What comes from the laptop's side beyond that circles:
+/// a sign of a loop. What comes from the customer's LAN beyond that stays there, for it may be
+/// video.
+inline constexpr int multicast_per_second_max = 300;
 
 /// The customer's side. Its own frames go into the tunnel like those of the LAN; what the tunnel
 /// brings for this host comes in by `port` (net::IngressRedirect from `tap` to `port`).
