@@ -188,5 +188,5 @@ class TwoCustomers(L2Case):
             mac = self.lab[other].run("cat", "/sys/class/net/eth0/address").stdout.strip()
             self.assertNotIn(mac, neighbours)
             with Capture(self.lab[laptop], "eth0") as wire:
-                self.lab[other].run("ping", "-n", "-b", "-c3", "-i0.2", "192.168.1.255", check=False)
+                self.lab[other].run("ping", "-n", "-b", "-c3", "-i0.2", "-W1", "192.168.1.255", check=False)
             self.assertEqual(wire.packets(f"ether src {mac}"), [])
