@@ -60,14 +60,24 @@ FlowKey key_of(std::span<const std::byte> ip) {
 }
 
 /// Of addresses, protocol and (but in fragments) ports: RFC 8290, 4.1.
-std::uint32_t hash_of_ip(std::span<const std::byte> ip, std::uint32_t seed) {
-  const auto [addresses, protocol, transport_at] = key_of(ip);
-  auto hash = mix(mix(seed, load_big_endian<std::uint32_t>(addresses)),
-                  load_big_endian<std::uint32_t>(addresses.subspan(4, 4)));
-  if (addresses.size() > 8) hash = mix_words(hash, addresses.subspan(8));
-  const bool has_ports = (protocol == protocol_tcp || protocol == protocol_udp) && transport_at > 0;
-  if (has_ports && ip.size() >= transport_at + 4)
-    hash = mix(hash, load_big_endian<std::uint32_t>(ip.subspan(transport_at, 4)));
+std::uint32_t hash_of_ipv4(std::span<const std::byte> ip, std::uint32_t seed) {
+  const auto protocol = std::to_integer<unsigned>(ip[9]);
+  auto hash = mix(mix(seed, load_big_endian<std::uint32_t>(ip.subspan(12, 4))),
+                  load_big_endian<std::uint32_t>(ip.subspan(16, 4)));
+  const auto header_bytes = (std::to_integer<std::size_t>(ip[0]) & 0xfU) * 4;
+  const bool is_fragment = (load_big_endian<std::uint16_t>(ip.subspan(6, 2)) & 0x3fffU) != 0;
+  const bool has_ports = (protocol == protocol_tcp || protocol == protocol_udp) && !is_fragment;
+  if (has_ports && ip.size() >= header_bytes + 4)
+    hash = mix(hash, load_big_endian<std::uint32_t>(ip.subspan(header_bytes, 4)));
+  return finish(mix(hash, protocol));
+}
+
+std::uint32_t hash_of_ipv6(std::span<const std::byte> ip, std::uint32_t seed) {
+  const auto protocol = std::to_integer<unsigned>(ip[6]);
+  auto hash = mix_words(seed, ip.subspan(8, 32));
+  const bool has_ports = protocol == protocol_tcp || protocol == protocol_udp;
+  if (has_ports && ip.size() >= ipv6_header_bytes + 4)
+    hash = mix(hash, load_big_endian<std::uint32_t>(ip.subspan(ipv6_header_bytes, 4)));
   return finish(mix(hash, protocol));
 }
 
@@ -223,8 +233,9 @@ bool FlowQueue::precedes(const Start& packet, const Start& other) {
 
 /// Its own queue, else an idle one of its set, else (all are busy) one that it shares.
 FlowQueue::Flow& FlowQueue::flow_of(const Start& packet) {
-  const auto hash =
-      packet.has_ip() ? hash_of_ip(packet.ip(), seed_) : hash_of_frame(packet.link(), seed_);
+  const auto hash = !packet.has_ip()     ? hash_of_frame(packet.link(), seed_)
+                    : is_v6(packet.ip()) ? hash_of_ipv6(packet.ip(), seed_)
+                                         : hash_of_ipv4(packet.ip(), seed_);
   const auto set = std::span{flow_}.subspan(hash % (flows / set_flows) * set_flows, set_flows);
   if (const auto own = std::ranges::find(set, hash, &Flow::hash); own != set.end()) return *own;
   const auto idle = std::ranges::find_if(set, [](const Flow& flow) { return !flow.is_linked(); });
