@@ -39,6 +39,17 @@ for _ in range(20):
 
 
 class L2Case(LabCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.addCleanup(self.give_back_leases)  # the first one: done when the sessions are over
+
+    def give_back_leases(self) -> None:
+        for laptop in (self.laptop, self.lab["laptop2"]):
+            if laptops.lease(laptop).get("ip", "").startswith("192.168.1."):
+                until("the end of the sessions", lambda: not self.sessions(), 15, 0.05)
+                self.ask_for_a_lease(laptop)
+                laptops.wait_lease(laptop)
+
     def permit(self, onsite: str = ONSITE) -> None:
         self.rdvctl("device", "l2", onsite, "on")
         self.addCleanup(self.rdvctl, "device", "l2", onsite, "off")
