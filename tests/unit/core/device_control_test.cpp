@@ -240,6 +240,21 @@ BOOST_AUTO_TEST_CASE(an_onsite_that_is_not_ready_declines_and_says_why) {
   BOOST_TEST(!device.control.session());
 }
 
+BOOST_AUTO_TEST_CASE(a_customer_may_forbid_mode_l2_and_no_other) {
+  Device onsite{Role::onsite};
+  onsite.go_online();
+  onsite.control.set_allows_l2(false);
+  auto offer = onsite.offer(77);
+  offer.mode = wire::Mode::l2;
+  const auto actions = onsite.control.on_message(offer, t0);
+  BOOST_REQUIRE(sent<wire::Decline>(actions));
+  BOOST_CHECK(sent<wire::Decline>(actions)->code == wire::RefusalCode::declined);
+  BOOST_TEST(!onsite.control.session());
+  onsite.control.set_allows_l2(true);
+  BOOST_TEST(!sent<wire::Decline>(onsite.control.on_message(offer, t0)));
+  BOOST_TEST(onsite.control.session().has_value());
+}
+
 BOOST_AUTO_TEST_CASE(a_grant_that_crossed_our_cancel_is_closed) {
   Device device{Role::master};
   device.go_online();

@@ -102,6 +102,9 @@ BOOST_AUTO_TEST_CASE(a_value_that_cannot_be_used_is_an_error) {
   BOOST_TEST(complains("[log]\nlevel = \"loud\"", "must be \"debug\""));
   BOOST_TEST(complains("[onsite]\ninterface = \"sixteen-letters-\"", "longer than 15"));
   BOOST_TEST(complains("[onsite]\ninterface = \"a/b\"", "not a name"));
+  BOOST_TEST(complains("[onsite]\nl2 = \"no\"", "must be true or false"));
+  BOOST_TEST(parse_config("", "x").onsite.l2);
+  BOOST_TEST(!parse_config("[onsite]\nl2 = false", "x").onsite.l2);
   BOOST_TEST(complains("[uplink]\ndevice = \"a b\"", "not a name"));
   for (const char* bad : {"4", "3601", "\"60\"", "6.5"})
     BOOST_TEST(complains(std::string{"[uplink]\nreturn_after = "} + bad, "from 5 to 3600"), bad);
