@@ -187,7 +187,7 @@ const net::TunDevice& Netd::begin_session(std::uint64_t id, const SessionSetup& 
     }
   } else if (role_ == Role::master) {
     session.network = make_master(setup, std::move(lent));
-    port_->dns()->ask(setup.dns, tun_of(session).name());
+    if (auto* dns = port_->dns()) dns->ask(setup.dns, tun_of(session).name());
   } else {
     session.network = make_onsite(setup, std::move(lent));
   }

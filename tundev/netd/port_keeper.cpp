@@ -161,8 +161,10 @@ void PortKeeper::port_is_ready() {
 void PortKeeper::serve_again() noexcept try {
   if (active_ && !leaving_) active_->dnsmasq = make_dnsmasq(active_->port.name);
 } catch (const std::exception& error) {
-  log::error("cannot give DHCP back to the laptop's port",
+  log::error("cannot give DHCP back to the laptop's port; the port is set up anew",
              {log::link(active_->port.name), log::reason(error.what())});
+  dropped_ = true;
+  retry_later();
 }
 
 PortKeeper::NoDhcp::NoDhcp(PortKeeper& keeper) : keeper_{keeper} {
