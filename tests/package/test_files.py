@@ -81,12 +81,12 @@ class TheManualPages(Packages):
         """With that of its commands, and of theirs."""
         text = self.help(*argv)
         below = re.search(r"^Subcommands:\n((?:  .*\n)+)", text, re.MULTILINE)
-        names = re.findall(r"^  ([a-z]+)", below[1], re.MULTILINE) if below else []
+        names = re.findall(r"^  ([a-z][a-z0-9]*)", below[1], re.MULTILINE) if below else []
         return text + "".join(self.all_help(*argv, name) for name in names)
 
     def commands(self, *argv: str) -> set[str]:
         below = re.search(r"^Subcommands:\n((?:  .*\n)+)", self.help(*argv), re.MULTILINE)
-        return set(re.findall(r"^  ([a-z]+)", below[1], re.MULTILINE)) if below else set()
+        return set(re.findall(r"^  ([a-z][a-z0-9]*)", below[1], re.MULTILINE)) if below else set()
 
     def page(self, name: str) -> str:
         """As plain text, unwrapped."""
