@@ -10,14 +10,8 @@
 #include <algorithm>
 #include <cerrno>
 
-namespace tunnel::net::guard_table {
+namespace tunnel::net {
 namespace {
-
-void run(const std::string& commands, const std::string& attempted) {
-  const std::unique_ptr<nft_ctx, Freed<nft_ctx_free>> nft{nft_ctx_new(NFT_CTX_DEFAULT)};
-  if (!nft || nft_ctx_buffer_error(nft.get()) != 0) throw NetError{ENOMEM, attempted};
-  run_nft(*nft, commands, attempted);
-}
 
 /// A name as nft takes it between quotes. A star would be a pattern, a quote or line end another
 /// statement.
@@ -41,7 +35,12 @@ constexpr char start_afresh[] = "add table inet rdv_guard\ndelete table inet rdv
 
 }  // namespace
 
-void apply(const std::vector<std::string>& extremities, const std::vector<Ipv4Prefix>& translated) {
+GuardTable::GuardTable() : nft_{nft_ctx_new(NFT_CTX_DEFAULT)} {
+  if (!nft_ || nft_ctx_buffer_error(nft_.get()) != 0) throw NetError{ENOMEM, "speak to nftables"};
+}
+
+void GuardTable::apply(const std::vector<std::string>& extremities,
+                       const std::vector<Ipv4Prefix>& translated) {
   std::vector<std::string> names;
   for (const auto& link : extremities)
     names.push_back(quoted(link));
@@ -49,7 +48,8 @@ void apply(const std::vector<std::string>& extremities, const std::vector<Ipv4Pr
   names.erase(std::unique(names.begin(), names.end()), names.end());
   const auto elements =
       names.empty() ? "" : fmt::format("elements = {{ {} }};", fmt::join(names, ", "));
-  run(fmt::format(R"({0}
+  run_nft(*nft_,
+          fmt::format(R"({0}
 table inet rdv_guard {{
   set extremities {{ type ifname; {1} }}
   chain forward {{
@@ -67,13 +67,13 @@ table inet rdv_guard {{
 {6}  }}
 }}
 )",
-                  start_afresh, elements, guard_priority, permit_mask, permit_mark, our_link_prefix,
-                  lost_nat(translated)),
-      "load nft table inet rdv_guard");
+                      start_afresh, elements, guard_priority, permit_mask, permit_mark,
+                      our_link_prefix, lost_nat(translated)),
+          "load nft table inet rdv_guard");
 }
 
-void remove() {
-  run(start_afresh, "delete nft table inet rdv_guard");
+void GuardTable::remove() {
+  run_nft(*nft_, start_afresh, "delete nft table inet rdv_guard");
 }
 
-}  // namespace tunnel::net::guard_table
+}  // namespace tunnel::net

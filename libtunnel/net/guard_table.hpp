@@ -1,6 +1,10 @@
 #pragma once
 #include "base/ipv4.hpp"
+#include "net/message.hpp"
 
+#include <nftables/libnftables.h>
+
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -31,24 +35,34 @@ namespace tunnel::net {
 /// A link named in `extremities` can then forward nothing but sessions' packets; do not name one
 /// that was forwarding before we came (a router, a container host), or others' traffic stops.
 ///
-/// There is no destructor on purpose. An administrator's `nft flush ruleset` does remove the table:
-/// apply it again at each start of a session.
-namespace guard_table {
+/// It outlives this object on purpose. An administrator's `nft flush ruleset` does remove it: apply
+/// it again at each start of a session.
+///
+/// One object for the whole life of a daemon: closing nft's socket waits 9 to 17 ms for the kernel
+/// to free what was replaced (Linux 6.18), where a session's opening would wait for it, too.
+class GuardTable {
+ public:
+  static constexpr int permit_priority = -10;
+  static constexpr int guard_priority = 10;
 
-constexpr int permit_priority = -10;
-constexpr int guard_priority = 10;
+  /// Changes nothing yet. Works in the network namespace of the calling thread from now on.
+  /// @throws NetError
+  GuardTable();
 
-/// Makes the table be exactly this, in one transaction; applying it twice changes nothing.
-/// @param extremities  names of links; they need not exist
-/// @param translated   whose connections a session translates; none: connections are not tracked
-/// for us
-/// @throws NetError; then the table is as before.
-void apply(const std::vector<std::string>& extremities,
-           const std::vector<Ipv4Prefix>& translated = {});
+  /// Makes the table be exactly this, in one transaction; applying it twice changes nothing.
+  /// @param extremities  names of links; they need not exist
+  /// @param translated   whose connections a session translates; none: connections are not tracked
+  /// for us
+  /// @throws NetError; then the table is as before.
+  void apply(const std::vector<std::string>& extremities,
+             const std::vector<Ipv4Prefix>& translated = {});
 
-/// Removes the table, for de-installation; success also when there is none.
-/// @throws NetError
-void remove();
+  /// Removes the table, for de-installation; success also when there is none.
+  /// @throws NetError
+  void remove();
 
-}  // namespace guard_table
+ private:
+  std::unique_ptr<nft_ctx, Freed<nft_ctx_free>> nft_;
+};
+
 }  // namespace tunnel::net

@@ -53,7 +53,7 @@ void NoWay::shut() noexcept {
 
 ExtremityNetwork::ExtremityNetwork(net::Netlink& netlink, Guard& guard, const std::string& port,
                                    const tunnel::Ipv4Prefix& ours, const std::string& journal)
-    : guarded{guard, port},
+    : guarded{guard, {.ports = {port}}},
       no_way{port, ours},
       dead_end{netlink,
                {.table = laptop_table,

@@ -58,7 +58,7 @@ struct ExtremityNetwork {
   ExtremityNetwork(net::Netlink& netlink, Guard& guard, const std::string& port,
                    const tunnel::Ipv4Prefix& address, const std::string& journal);
 
-  GuardedPort guarded;
+  Guarded guarded;
   NoWay no_way;            ///< without a session: ICMP unreachable, never silence
   net::Route dead_end;     ///< and never a leak, also when we are dead
   net::IpRule to_us;       ///< the laptop reaches this machine by its address on the port only

@@ -17,7 +17,7 @@ const std::string mark = fmt::format("meta mark set {:#x}", net::permit_mark);
 
 std::string filter_head(std::string_view hook) {
   return fmt::format("type filter hook {} priority {}; policy accept;", hook,
-                     net::guard_table::permit_priority);
+                     net::GuardTable::permit_priority);
 }
 
 /// What is never forwarded to, whatever the grant says: RFC 6890 without the private networks.

@@ -1,7 +1,6 @@
 #include "netd/guard.hpp"
 
 #include "base/log.hpp"
-#include "net/guard_table.hpp"
 #include "net/net_error.hpp"
 
 #include <algorithm>
@@ -14,56 +13,48 @@ namespace net = tunnel::net;
 namespace {
 
 template <class T>
+void add(std::vector<T>& list, const std::vector<T>& items) {
+  list.insert(list.end(), items.begin(), items.end());
+}
+
+template <class T>
 void remove(std::vector<T>& list, const std::vector<T>& items) {
   // One of each: a tunnel that is taken over is there twice for a moment.
   for (const auto& item : items)
     list.erase(std::find(list.begin(), list.end(), item));
 }
 
+}  // namespace
+
+void Guard::apply() {
+  table_.apply(ports, translated);
+}
+
 /// All at once: the table that stands, perhaps an earlier netd's, may hold them already.
-template <class T>
-void guard_these(Guard& guard, std::vector<T>& list, const std::vector<T>& items) {
-  list.insert(list.end(), items.begin(), items.end());
+Guarded::Guarded(Guard& guard, What what) : guard_{guard}, what_{std::move(what)} {
+  add(guard_.ports, what_.ports);
+  add(guard_.translated, what_.sources);
   try {
-    guard.apply();
+    guard_.apply();
   } catch (const net::NetError&) {
-    remove(list, items);
+    let_go();
     throw;
   }
 }
 
-template <class T>
-void let_go(Guard& guard, std::vector<T>& list, const std::vector<T>& items) {
-  remove(list, items);
+Guarded::~Guarded() {
+  let_go();
   try {
-    guard.apply();
+    guard_.apply();
   } catch (const net::NetError& error) {
     tunnel::log::warn("cannot take something out of the guard table",
                       {tunnel::log::reason(error.what())});
   }
 }
 
-}  // namespace
-
-void Guard::apply() const {
-  net::guard_table::apply(ports, translated);
-}
-
-GuardedPort::GuardedPort(Guard& guard, std::string port) : guard_{guard}, port_{std::move(port)} {
-  guard_these(guard_, guard_.ports, {port_});
-}
-
-GuardedPort::~GuardedPort() {
-  let_go(guard_, guard_.ports, {port_});
-}
-
-GuardedNat::GuardedNat(Guard& guard, std::vector<tunnel::Ipv4Prefix> sources)
-    : guard_{guard}, sources_{std::move(sources)} {
-  guard_these(guard_, guard_.translated, sources_);
-}
-
-GuardedNat::~GuardedNat() {
-  let_go(guard_, guard_.translated, sources_);
+void Guarded::let_go() {
+  remove(guard_.ports, what_.ports);
+  remove(guard_.translated, what_.sources);
 }
 
 }  // namespace device

@@ -1,5 +1,6 @@
 #pragma once
 #include "base/ipv4.hpp"
+#include "net/guard_table.hpp"
 
 #include <string>
 #include <vector>
@@ -11,35 +12,35 @@ struct Guard {
   std::vector<std::string> ports;
   std::vector<tunnel::Ipv4Prefix> translated;
 
-  /// Makes the table so. @throws net::NetError
-  void apply() const;
-};
-
-/// A link in the guard's care as long as this object lives: nothing is forwarded from or to it but
-/// what a session permits.
-class GuardedPort {
- public:
-  /// @throws net::NetError; then the guard is as before
-  GuardedPort(Guard& guard, std::string port);
-  ~GuardedPort();
-  GuardedPort(GuardedPort&&) = delete;
+  /// Makes the table so, also when somebody removed it. @throws net::NetError
+  void apply();
+  /// @throws net::NetError
+  void remove() { table_.remove(); }
 
  private:
-  Guard& guard_;
-  std::string port_;
+  tunnel::net::GuardTable table_;
 };
 
-/// The same for the connections of `sources`, which a session translates.
-class GuardedNat {
+/// In the guard's care as long as this object lives: nothing is forwarded from or to `ports` but
+/// what a session permits, and nothing of the connections of `sources`, which a session translates,
+/// meets this machine itself.
+class Guarded {
  public:
+  struct What {
+    std::vector<std::string> ports = {};
+    std::vector<tunnel::Ipv4Prefix> sources = {};
+  };
+
   /// @throws net::NetError; then the guard is as before
-  GuardedNat(Guard& guard, std::vector<tunnel::Ipv4Prefix> sources);
-  ~GuardedNat();
-  GuardedNat(GuardedNat&&) = delete;
+  Guarded(Guard& guard, What what);
+  ~Guarded();
+  Guarded(Guarded&&) = delete;
 
  private:
+  void let_go();
+
   Guard& guard_;
-  std::vector<tunnel::Ipv4Prefix> sources_;
+  What what_;
 };
 
 }  // namespace device

@@ -1,7 +1,6 @@
 #include "netd/netd.hpp"
 
 #include "base/log.hpp"
-#include "net/guard_table.hpp"
 #include "net/leftovers.hpp"
 #include "net/net_error.hpp"
 #include "netd/l2_port.hpp"
@@ -77,7 +76,7 @@ Netd::~Netd() {
   no_dhcp_.reset();
   port_.reset();
   try {
-    net::guard_table::remove();
+    guard_.remove();
   } catch (const net::NetError& error) {
     log::warn("cannot remove the guard table", {log::reason(error.what())});
   }
@@ -177,9 +176,9 @@ std::string Netd::adopt_session(std::uint64_t id, const SessionRequest& request,
 
 const net::TunDevice& Netd::begin_session(std::uint64_t id, const SessionSetup& setup,
                                           const std::string& owner, tunnel::UniqueFd lent) {
-  guard_.apply();  // an administrator's `nft flush ruleset` removes it
   Session session{.id = id, .setup = setup, .owner = owner, .network = {}};
   if (setup.mode == Mode::l2) {
+    guard_.apply();  // an administrator's `nft flush ruleset` removes it
     session.network = make_l2(setup, std::move(lent));
     if (role_ == Role::master) {
       session.no_dhcp = std::make_unique<PortKeeper::NoDhcp>(*port_);

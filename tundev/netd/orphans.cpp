@@ -23,7 +23,7 @@ Orphans::Orphans(net::Netlink& netlink, Guard& guard, const tunnel::Ipv4Prefix& 
     for (const auto& found : netlink.addresses(link.index))
       translated.push_back(found.address.network());
   }
-  guarded_.emplace(guard, std::move(translated));
+  guarded_.emplace(guard, Guarded::What{.sources = std::move(translated)});
 }
 
 Orphans::~Orphans() {

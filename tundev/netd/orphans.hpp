@@ -31,7 +31,7 @@ class Orphans {
  private:
   net::Netlink& netlink_;
   std::vector<net::LinkInfo> links_;
-  std::optional<GuardedNat> guarded_;
+  std::optional<Guarded> guarded_;
 };
 
 }  // namespace device

@@ -14,8 +14,9 @@ std::string conf(const std::string& link, const char* key) {
   return "ipv4/conf/" + link + '/' + key;
 }
 
-bool forwards(const std::string& link) {
-  return net::read_sysctl(conf(link, "forwarding")) == "1";
+std::vector<std::string> unless_forwarding(const std::string& link) {
+  if (net::read_sysctl(conf(link, "forwarding")) == "1") return {};
+  return {link};
 }
 
 }  // namespace
@@ -46,7 +47,7 @@ TunnelLink::TunnelLink(net::Netlink& netlink, const tunnel::Ipv4Prefix& ours, bo
 MasterNetwork::MasterNetwork(net::Netlink& netlink, Guard& guard, const SessionSetup& setup,
                              const std::string& port, const tunnel::Ipv4Prefix& laptop,
                              ExtremityNetwork& extremity, tunnel::UniqueFd lent)
-    : guarded{guard, {laptop.network()}},
+    : guarded{guard, {.sources = {laptop.network()}}},
       tunnel{netlink, setup.master_end(), true, std::move(lent)},
       filter{{.name = session_table, .body = master_filter(port, laptop, tunnel.tun.name())}},
       connections{laptop.network()},
@@ -64,10 +65,8 @@ OnsiteNetwork::OnsiteNetwork(net::Netlink& netlink, Guard& guard, const SessionS
       own{addresses},
       journal{sysctls},
       lan_index{netlink.index_of(lan, "forward to " + lan)},
-      guarded{guard, {setup.tunnel}},
+      guarded{guard, {.ports = unless_forwarding(lan), .sources = {setup.tunnel}}},
       tunnel{netlink, setup.onsite_end(), false, std::move(lent)},
-      lan_guard{forwards(lan) ? std::nullopt
-                              : std::optional<GuardedPort>{std::in_place, guard, lan}},
       lan_forwarding{
           std::in_place,
           net::Sysctl::Spec{.key = conf(lan, "forwarding"), .value = "1", .journal = journal}},

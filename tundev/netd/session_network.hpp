@@ -62,7 +62,7 @@ struct MasterNetwork {
                 const std::string& port, const tunnel::Ipv4Prefix& laptop,
                 ExtremityNetwork& extremity, tunnel::UniqueFd lent);
 
-  GuardedNat guarded;
+  Guarded guarded;
   TunnelLink tunnel;
   net::NftTable filter;
   FreshConntrack connections;
@@ -90,11 +90,10 @@ struct OnsiteNetwork {
   std::vector<tunnel::Ipv4Address> own;
   std::string journal;
   int lan_index;
-  GuardedNat guarded;
+  /// Forwarding is switched on for the session alone: the customer's hosts get no router by it. The
+  /// port is not in it where it forwarded before we came.
+  Guarded guarded;
   TunnelLink tunnel;
-  /// Forwarding is switched on for the session alone: the customer's hosts get no router by it.
-  /// Nothing where the port forwarded before we came.
-  std::optional<GuardedPort> lan_guard;
   std::optional<net::Sysctl> lan_forwarding;
   FreshConntrack connections;
   net::NftTable filter;

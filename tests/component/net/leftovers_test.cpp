@@ -179,7 +179,7 @@ BOOST_AUTO_TEST_CASE(a_device_that_a_hung_agent_holds_is_deleted) {
 }
 
 BOOST_AUTO_TEST_CASE(the_guard_stays) {
-  guard_table::apply({"usb0"});
+  GuardTable{}.apply({"usb0"});
   const auto before = snapshot();
   BOOST_TEST(!sweep_leftovers(netlink, "").any());
   BOOST_TEST(changes_since(before) == "");

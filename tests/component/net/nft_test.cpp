@@ -104,44 +104,44 @@ BOOST_AUTO_TEST_CASE(it_dies_with_its_process) {
 BOOST_AUTO_TEST_CASE(an_unprivileged_user_with_net_admin_may) {
   run_unprivileged([] {
     const NftTable table{session(masquerade)};
-    guard_table::apply({"usb0"});
+    GuardTable{}.apply({"usb0"});
   });
   BOOST_TEST(contains(ruleset(), "table inet rdv_guard"));
-  guard_table::remove();
+  GuardTable{}.remove();
 }
 
 BOOST_AUTO_TEST_CASE(the_guard_applied_twice_is_the_guard) {
   const auto before = snapshot();
-  guard_table::apply({"usb0"});
+  GuardTable{}.apply({"usb0"});
   const auto once = ruleset();
   BOOST_TEST(contains(once, "meta mark 0x52445600/24 accept"));
   BOOST_TEST(contains(once, "iifname \"rdv*\" drop"));
   BOOST_TEST(contains(once, "elements = { \"usb0\" }"));
-  guard_table::apply({"usb0", "usb0"});
+  GuardTable{}.apply({"usb0", "usb0"});
   BOOST_TEST(ruleset() == once);
-  guard_table::apply({"usb1", "eth0.100"});
+  GuardTable{}.apply({"usb1", "eth0.100"});
   BOOST_TEST(contains(ruleset(), "\"usb1\""));
   BOOST_TEST(!contains(ruleset(), "\"usb0\""));
-  guard_table::apply({});
+  GuardTable{}.apply({});
   BOOST_TEST(contains(ruleset(), "iifname \"rdv*\" drop"));
-  guard_table::remove();
-  guard_table::remove();
+  GuardTable{}.remove();
+  GuardTable{}.remove();
   BOOST_TEST(changes_since(before) == "");
 }
 
 BOOST_AUTO_TEST_CASE(the_guard_outlives_its_process) {
-  run_and_kill([] { guard_table::apply({"usb0"}); });
+  run_and_kill([] { GuardTable{}.apply({"usb0"}); });
   BOOST_TEST(contains(ruleset(), "table inet rdv_guard"));
-  guard_table::remove();
+  GuardTable{}.remove();
 }
 
 BOOST_AUTO_TEST_CASE(a_name_that_is_no_name_does_not_get_into_the_guard) {
   const auto before = snapshot();
-  BOOST_TEST(refusal([] { guard_table::apply({"usb*"}); }) ==
+  BOOST_TEST(refusal([] { GuardTable{}.apply({"usb*"}); }) ==
              "guard link \"usb*\": Invalid argument");
-  BOOST_CHECK_THROW(guard_table::apply({"a\" }\nflush ruleset\n"}), NetError);
-  BOOST_CHECK_THROW(guard_table::apply({""}), NetError);
-  BOOST_CHECK_THROW(guard_table::apply({"a name longer than any link's"}), NetError);
+  BOOST_CHECK_THROW(GuardTable{}.apply({"a\" }\nflush ruleset\n"}), NetError);
+  BOOST_CHECK_THROW(GuardTable{}.apply({""}), NetError);
+  BOOST_CHECK_THROW(GuardTable{}.apply({"a name longer than any link's"}), NetError);
   BOOST_TEST(changes_since(before) == "");
 }
 

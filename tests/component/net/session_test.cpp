@@ -108,9 +108,9 @@ struct Master {
     office.run("ip route add default via 192.168.1.10");
     laptop.take("usb1", "192.168.38.226/29");
     laptop.run("ip route add default via 192.168.38.225");
-    guard_table::apply({"usb0"});
+    GuardTable{}.apply({"usb0"});
   }
-  ~Master() { guard_table::remove(); }
+  ~Master() { GuardTable{}.remove(); }
 
   bool ping(const std::string& host) const { return laptop.succeeds("ping -c1 -W1 " + host); }
   std::string answer(const std::string& host) const {
@@ -213,7 +213,7 @@ BOOST_FIXTURE_TEST_CASE(when_the_tables_process_is_killed_everything_is_dropped,
 BOOST_FIXTURE_TEST_CASE(without_its_rules_the_laptops_port_still_does_not_reach_the_lan, Master) {
   write_sysctl("ipv4/conf/lan0/forwarding", "1");
   BOOST_TEST(!ping("192.168.1.77"));
-  guard_table::remove();
+  GuardTable{}.remove();
   BOOST_TEST(ping("192.168.1.77"));  // so it was the guard
 }
 
