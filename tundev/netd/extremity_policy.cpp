@@ -20,6 +20,8 @@ std::string_view ExtremityPolicy::why_not(const LinkFacts& link) const {
   if (link.enslaved) return "it is a port of a bridge or bond";
   for (const auto& glob : config_.exclude)
     if (matches(glob, link.name)) return "the configuration excludes it";
+  if (std::ranges::find(config_.uplinks, link.name) != config_.uplinks.end())
+    return "the configuration names it as the uplink";
   if (!config_.match.empty())
     return matches(config_.match, link.name) ? "" : "the configuration wants another name";
   if (link.on_board) return "it is the board's own port";
@@ -37,6 +39,13 @@ bool ExtremityPolicy::usable(const LinkFacts& link, std::optional<int> current) 
   return why_not(ours).empty();
 }
 
+/// Without a cable yet it may be the uplink all the same: carrier takes seconds after power-on.
+bool ExtremityPolicy::in_doubt(std::span<const LinkFacts> links) const {
+  if (!config_.match.empty()) return false;
+  if (std::ranges::any_of(links, &LinkFacts::default_route)) return false;
+  return std::ranges::count_if(links, [&](const auto& link) { return why_not(link).empty(); }) > 1;
+}
+
 ExtremityPolicy::Choice ExtremityPolicy::choose(std::span<const LinkFacts> links,
                                                 std::optional<int> current) const {
   std::vector<const LinkFacts*> usable_links;
@@ -47,12 +56,13 @@ ExtremityPolicy::Choice ExtremityPolicy::choose(std::span<const LinkFacts> links
     const bool a_current = a->index == current, b_current = b->index == current;
     return a_current != b_current ? a_current : a->index < b->index;
   });
+  const bool doubt = in_doubt(links);
   Choice choice;
   for (const auto* link : usable_links) {
-    if (!choice.index)
+    if (link->index == current || !(doubt || choice.index))
       choice.index = link->index;
     else
-      choice.spares.push_back(link->name);
+      (doubt ? choice.doubtful : choice.spares).push_back(link->name);
   }
   return choice;
 }

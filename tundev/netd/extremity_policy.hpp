@@ -29,15 +29,21 @@ struct LinkFacts {
 /// of a bridge, something virtual, or one that somebody else has configured. A `match` replaces the
 /// judgement by name, place, kind and address: it may name eth0, but never an uplink, Wi-Fi or an
 /// rdv link.
+///
+/// While nothing has a default route, any of several adapters may be the way to the Internet that
+/// has not come up yet, and a DHCP server of ours does harm there. Then none is taken, unless a
+/// `match` says which one it is; a port in use stays.
 class ExtremityPolicy {
  public:
   struct Config {
     std::string match;                 ///< glob of names (fnmatch(3)); "": any
     std::vector<std::string> exclude;  ///< globs of names that are never it
+    std::vector<std::string> uplinks;  ///< names that the configuration gives to the uplink
   };
   struct Choice {
     std::optional<int> index;         ///< the laptop's port, if there is one with carrier
     std::vector<std::string> spares;  ///< further ones with carrier, in order; the first takes over
+    std::vector<std::string> doubtful;  ///< with carrier; none is taken until an uplink is known
   };
 
   explicit ExtremityPolicy(Config config) : config_{std::move(config)} {}
@@ -52,6 +58,7 @@ class ExtremityPolicy {
 
  private:
   bool usable(const LinkFacts& link, std::optional<int> current) const;
+  bool in_doubt(std::span<const LinkFacts> links) const;
 
   Config config_;
 };

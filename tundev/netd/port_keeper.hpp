@@ -80,7 +80,7 @@ class PortKeeper {
 
   std::vector<LinkFacts> read_facts();
   void switch_on(const std::vector<LinkFacts>& links);
-  void name_spares(const std::vector<std::string>& spares);
+  void name_others(const ExtremityPolicy::Choice& choice);
   void lose(const std::vector<LinkFacts>& links);
   void set_up(const net::LinkInfo& link);
   std::unique_ptr<Dnsmasq> make_dnsmasq(const std::string& port);
@@ -97,8 +97,8 @@ class PortKeeper {
   std::string hostname_;
   Events events_;
   std::map<int, std::unique_ptr<net::Link>>
-      switched_on_;                  // by index: to see whether they have carrier
-  std::vector<std::string> spares_;  // named in the log already
+      switched_on_;                // by index: to see whether they have carrier
+  ExtremityPolicy::Choice named_;  // in the log already
   std::optional<Active> active_;
   bool dropped_ = false;
   bool leaving_ = false;  // the port is being undone

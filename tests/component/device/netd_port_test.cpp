@@ -124,6 +124,22 @@ BOOST_AUTO_TEST_CASE(a_second_adapter_takes_over_when_the_first_goes) {
   BOOST_TEST(get_lease(desk.laptop, "lap1", desk.folder));
 }
 
+BOOST_AUTO_TEST_CASE(without_an_uplink_none_of_two_adapters_is_taken_until_it_is_known_which) {
+  Desk desk;
+  desk.master.must("ip route del default");
+  desk.plug("usb0", "lap0");  // the first one will turn out to be the uplink
+  desk.plug("usb1", "lap1");
+  Daemon daemon{desk.master, desk.bus, desk.folder};
+  Client client{desk.bus};
+  client.SetRole("master");
+  BOOST_TEST(std::get<0>(client.GetInterface()) == "");
+  desk.master.must("ip addr add 10.7.0.2/24 dev usb0 && ip route add default via 10.7.0.1");
+  BOOST_TEST(client.wait_added() == "usb1", "the first that was ever taken");
+  desk.master.must("ip route del default && ip addr flush dev usb0");
+  BOOST_TEST(get_lease(desk.laptop, "lap1", desk.folder), "it stays when the uplink fails");
+  BOOST_TEST(std::get<0>(client.GetInterface()) == "usb1");
+}
+
 BOOST_AUTO_TEST_CASE(without_a_session_the_laptop_is_told_that_there_is_no_way) {
   MasterDesk desk;
   desk.plug();
