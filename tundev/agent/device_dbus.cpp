@@ -60,6 +60,13 @@ Facts facts_of(const wire::ListedDevice& device) {
   return facts;
 }
 
+Facts facts_of(const NetworkPort& port) {
+  return {{"name", port.name},
+          {"laptop", port.is_laptops},
+          {"reason", port.reason},
+          {"remedy", port.remedy}};
+}
+
 Facts facts_of(const Agent::SessionFacts& session) {
   return {{"id", session.id},
           {"session", tunnel::format_session_id(session.session)},
@@ -78,6 +85,17 @@ Facts facts_of(const Details& details) {
     std::visit([&, &name = key](const auto& value) { facts[name] = sdbus::Variant{value}; },
                detail);
   return facts;
+}
+
+template <class Row>
+void reply_rows(const sdbus::Result<std::vector<Facts>>& reply,
+                const std::variant<std::vector<Row>, AgentError>& outcome) {
+  if (const auto* error = std::get_if<AgentError>(&outcome))
+    return say([&] { reply.returnError(to_dbus(*error)); });
+  std::vector<Facts> rows;
+  for (const auto& row : std::get<0>(outcome))
+    rows.push_back(facts_of(row));
+  say([&] { reply.returnResults(rows); });
 }
 
 Agent::OpenOptions options_from(const Facts& facts) {
@@ -150,14 +168,16 @@ void DeviceDbus::Enroll(sdbus::Result<std::string, std::string, std::string>&& r
 void DeviceDbus::List(sdbus::Result<std::vector<Facts>>&& result) {
   auto reply = std::make_shared<sdbus::Result<std::vector<Facts>>>(std::move(result));  // as above
   try {
-    agent_.list([reply](const std::variant<std::vector<wire::ListedDevice>, AgentError>& outcome) {
-      if (const auto* error = std::get_if<AgentError>(&outcome))
-        return say([&] { reply->returnError(to_dbus(*error)); });
-      std::vector<Facts> devices;
-      for (const auto& device : std::get<0>(outcome))
-        devices.push_back(facts_of(device));
-      say([&] { reply->returnResults(devices); });
-    });
+    agent_.list([reply](const auto& outcome) { reply_rows(*reply, outcome); });
+  } catch (const AgentError& error) {
+    reply->returnError(to_dbus(error));
+  }
+}
+
+void DeviceDbus::Ports(sdbus::Result<std::vector<Facts>>&& result) {
+  auto reply = std::make_shared<sdbus::Result<std::vector<Facts>>>(std::move(result));  // as above
+  try {
+    agent_.ports([reply](const auto& outcome) { reply_rows(*reply, outcome); });
   } catch (const AgentError& error) {
     reply->returnError(to_dbus(error));
   }

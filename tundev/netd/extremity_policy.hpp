@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
@@ -20,6 +21,19 @@ struct LinkFacts {
   bool carrier = false;   ///< a cable with somebody at its other end
   bool default_route = false;  ///< a default route of the main table leaves by it
   bool addressed = false;  ///< somebody else gave it an IPv4 address (link-local ones do not count)
+};
+
+/// Why a link is not the laptop's port, and what somebody can do about it; no reason: it can be it.
+struct WhyNot {
+  std::string_view reason, remedy;
+  bool empty() const { return reason.empty(); }
+};
+
+/// One network port, for who wonders why the laptop gets no address.
+struct PortReport {
+  std::string name;
+  bool is_laptops = false;
+  std::string reason, remedy;  ///< "" when it is the laptop's
 };
 
 /// Decides which interface is the laptop's port of a master. Pure.
@@ -46,17 +60,28 @@ class ExtremityPolicy {
     std::vector<std::string> doubtful;  ///< with carrier; none is taken until an uplink is known
   };
 
+  /// Ports that report() names: those that are hardware first.
+  static constexpr std::size_t reports_max = 16;
+
   explicit ExtremityPolicy(Config config) : config_{std::move(config)} {}
 
-  /// @return why `link` cannot be the laptop's port; "" when it can. Carrier is not looked at.
-  std::string_view why_not(const LinkFacts& link) const;
+  /// Why `link` cannot be the laptop's port. Carrier is not looked at.
+  WhyNot why_not(const LinkFacts& link) const;
 
   /// @param current  index of the port in use; it stays as long as it can, so that a second adapter
   /// changes nothing.
   ///                 A foreign address that comes to it later is no reason to leave it.
   Choice choose(std::span<const LinkFacts> links, std::optional<int> current) const;
 
+  /// Every port that somebody could plug a laptop into: no tunnel, bridge or other virtual link.
+  /// @param current  as choose()
+  /// @param trouble  why the port that was chosen is not ready; "": nothing is wrong
+  std::vector<PortReport> report(std::span<const LinkFacts> links, std::optional<int> current,
+                                 const std::string& trouble) const;
+
  private:
+  PortReport report_on(const LinkFacts& link, const LinkFacts* current, bool doubt,
+                       const std::string& trouble) const;
   bool usable(const LinkFacts& link, std::optional<int> current) const;
   bool in_doubt(std::span<const LinkFacts> links) const;
 

@@ -65,8 +65,15 @@ void PortKeeper::look() {
                     chosen->name == active_->port.name && !dropped_;
   if (same) return;
   if (active_) lose(links);
+  trouble_.clear();
   if (chosen == links.end()) return;
   if (const auto link = netlink_.find_link(chosen->name)) set_up(*link);
+}
+
+std::vector<PortReport> PortKeeper::report() {
+  const auto trouble = active_ && !active_->ready ? "its DHCP and DNS are not ready yet" : trouble_;
+  return policy_.report(read_facts(), active_ ? std::optional{active_->port.index} : std::nullopt,
+                        trouble);
 }
 
 std::vector<LinkFacts> PortKeeper::read_facts() {
@@ -154,6 +161,7 @@ void PortKeeper::set_up(const net::LinkInfo& link) {
   } catch (const std::runtime_error& error) {  // NetError, or what the file system refuses
     log::error("cannot set up the laptop's port; it is tried again",
                {log::link(link.name), log::reason(error.what())});
+    trouble_ = error.what();
     return retry_later();
   }
   active_ = std::move(fresh);

@@ -49,6 +49,9 @@ class PortKeeper {
   /// now: it may be another laptop.
   void dropped(int index) { dropped_ |= active_ && active_->port.index == index; }
 
+  /// The network ports there are, and why each is not the laptop's. @throws net::NetError as look()
+  std::vector<PortReport> report();
+
   const Port* port() const { return active_ ? &active_->port : nullptr; }
   const tunnel::Ipv4Prefix& address() const { return address_; }
   /// Whether the laptop can ask for its address: `ready` has been called for this port.
@@ -100,6 +103,7 @@ class PortKeeper {
       switched_on_;                // by index: to see whether they have carrier
   ExtremityPolicy::Choice named_;  // in the log already
   std::optional<Active> active_;
+  std::string trouble_;  // why the chosen port could not be set up; "": it could
   bool dropped_ = false;
   bool leaving_ = false;  // the port is being undone
   int without_dhcp_ = 0;  // NoDhcp objects

@@ -142,6 +142,57 @@ BOOST_AUTO_TEST_CASE(the_port_in_use_stays_when_the_uplink_fails) {
   BOOST_TEST(choice.spares.empty(), "nobody can say that this one would take over");
 }
 
+/// "usb0: laptop", or "usb0: why not", each port in its place.
+std::string told(const std::vector<device::PortReport>& reports) {
+  std::string text;
+  for (const auto& port : reports) {
+    BOOST_TEST(port.is_laptops == port.reason.empty());
+    BOOST_TEST(port.reason.empty() == port.remedy.empty(), port.name);
+    text += port.name + ": " + (port.is_laptops ? "laptop" : port.reason) + "\n";
+  }
+  return text;
+}
+
+BOOST_AUTO_TEST_CASE(every_port_is_named_with_why_it_is_not_the_laptops) {
+  auto bridge = adapter(4, "br0"), loopback = adapter(1, "lo");
+  bridge.kind = "bridge";
+  loopback.ethernet = false;
+  auto idle = adapter(9, "usb2");
+  idle.carrier = false;
+  const std::vector links{loopback, uplink(),           adapter(3, "wlan0"),
+                          bridge,   adapter(5, "usb0"), adapter(7, "usb1"),
+                          idle,     adapter(8, "rdv0")};
+  BOOST_TEST(told(plain.report(links, 5, "")) ==
+             "eth0: it is a way to the Internet\n"
+             "wlan0: it is Wi-Fi\n"
+             "usb0: laptop\n"
+             "usb1: usb0 is the laptop's port\n"
+             "usb2: nobody is at the other end of its cable\n");
+  BOOST_TEST(plain.report({{adapter(5, "usb0")}}, 5, "no dnsmasq")[0].reason == "no dnsmasq");
+  BOOST_TEST(plain.report({{adapter(5, "usb0")}}, std::nullopt, "refused")[0].reason == "refused");
+}
+
+BOOST_AUTO_TEST_CASE(a_doubt_is_told_with_what_ends_it) {
+  const auto reports = plain.report({{adapter(5, "usb0"), adapter(7, "usb1")}}, std::nullopt, "");
+  for (const auto& port : reports) {
+    BOOST_TEST(port.reason.find("no default route yet") != std::string::npos, port.reason);
+    BOOST_TEST(port.remedy.find("[master] match") != std::string::npos, port.remedy);
+  }
+  BOOST_TEST(reports.size() == 2);
+}
+
+BOOST_AUTO_TEST_CASE(no_more_ports_are_named_than_a_person_reads_and_hardware_first) {
+  std::vector<LinkFacts> links;
+  for (int index = 2; index < 40; ++index) {
+    links.push_back(adapter(index, "veth" + std::to_string(index)));
+    links.back().kind = "veth";
+  }
+  links.push_back(adapter(40, "usb0"));
+  const auto reports = plain.report(links, std::nullopt, "");
+  BOOST_TEST(reports.size() == ExtremityPolicy::reports_max);
+  BOOST_TEST(reports[0].name == "usb0");
+}
+
 BOOST_AUTO_TEST_CASE(an_address_from_elsewhere_does_not_take_the_port_in_use_away) {
   auto link = adapter(5, "usb0");
   link.addressed = true;

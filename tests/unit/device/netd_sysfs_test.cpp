@@ -37,7 +37,7 @@ class Tree {
                           .usb = place.usb,
                           .on_board = place.on_board,
                           .carrier = true};
-    return std::string{ExtremityPolicy{{}}.why_not(facts)};
+    return std::string{ExtremityPolicy{{}}.why_not(facts).reason};
   }
 
  private:
