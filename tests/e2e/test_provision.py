@@ -79,6 +79,21 @@ class Provision(LabCase):
         self.assertEqual(self.provision().returncode, 0)
         self.assert_is_device()
 
+    def test_a_card_that_cannot_be_written_any_more_keeps_no_device_from_its_work(self) -> None:
+        self.file.write_text(self.good)
+        refused = ("-P", str(self.file), "-e", "trace=unlink", "-e", "inject=unlink:error=EROFS")
+        done = self.provision("strace", "-f", "-qq", "-o", "/dev/null", *refused)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(self.status, f"(?s){self.name}: enrolled.*What is wrong: the file is still here")
+        self.assertNotIn("code =", self.file.read_text(), "it was overwritten all the same")
+        self.assertEqual(self.provision().returncode, 0)
+        self.assert_is_device()
+        # Nor does one that cannot be read: what was kept makes the system.
+        self.file.mkdir()
+        (self.root / "etc/hostname").unlink()
+        self.assertEqual(self.provision().returncode, 1)
+        self.assertEqual((self.root / "etc/hostname").read_text(), f"{self.name}\n")
+
     def test_whenever_the_power_is_cut_the_next_boot_goes_on(self) -> None:
         """SIGKILL in place of one write after the other that changes a disk, until none is left."""
         self.file.write_text(self.good)
