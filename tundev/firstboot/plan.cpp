@@ -31,7 +31,7 @@ constexpr char match_no_usb[] = "Type=ether\nKind=!*\nPath=!*-usb-*\n";
 constexpr char match_any[] = "Type=ether\nKind=!*\n";
 
 std::string wpa_path(const Provisioning::Uplink& uplink) {
-  return fmt::format("/etc/wpa_supplicant/wpa_supplicant-{}.conf", wifi_interface(uplink));
+  return fmt::format("{}/wpa_supplicant-{}.conf", wpa_folder, wifi_interface(uplink));
 }
 
 std::string network_text(std::string_view match, const Provisioning::Uplink& uplink) {
@@ -55,7 +55,7 @@ std::string wpa_text(const Provisioning::Uplink& uplink) {
                      uplink.country, tunnel::to_hex(tunnel::as_bytes(uplink.ssid)), secret);
 }
 
-/// nm-settings-keyfile(5).
+/// nm-settings-keyfile(5): blanks at the beginning of a value are skipped unless they are escaped.
 std::string modem_text(const Provisioning::Uplink& uplink) {
   auto text = fmt::format(
       "{}[connection]\nid=rdv-uplink\nuuid=6d2f0f0e-5b8f-4c0e-9a53-726476000001\ntype=gsm\n"
@@ -64,7 +64,10 @@ std::string modem_text(const Provisioning::Uplink& uplink) {
       uplink.interface.empty() ? "" : fmt::format("interface-name={}\n", uplink.interface),
       uplink.apn);
   const auto add = [&](const char* key, const std::string& value) {
-    if (!value.empty()) text += fmt::format("{}={}\n", key, value);
+    if (value.starts_with(' '))
+      text += fmt::format("{}=\\s{}\n", key, value.substr(1));
+    else if (!value.empty())
+      text += fmt::format("{}={}\n", key, value);
   };
   add("username", uplink.user);
   add("password", uplink.password);
@@ -119,16 +122,18 @@ std::string proxy_password(const Provisioning::Proxy& proxy) {
   return !proxy.password.empty() || !url ? proxy.password : url->password;
 }
 
-/// Without the lines from one marker to the other.
+/// Without the lines from one marker to the other. With no end in sight only the marker goes:
+/// whatever stands behind it may be somebody else's.
 std::string without_our_lines(std::string_view text) {
   std::string rest;
   bool ours = false;
   while (!text.empty()) {
     const auto line = text.substr(0, std::min(text.find('\n'), text.size() - 1) + 1);
     text.remove_prefix(line.size());
-    if (line.starts_with(marker_begin)) ours = true;
-    if (!ours) rest += line;
-    if (line.starts_with(marker_end)) ours = false;
+    const bool begins = line.starts_with(marker_begin), ends = line.starts_with(marker_end);
+    if (!ours && !begins && !ends) rest += line;
+    if (begins) ours = text.find(marker_end) != std::string_view::npos;
+    if (ends) ours = false;
   }
   return rest;
 }
@@ -186,9 +191,12 @@ std::vector<PlannedFile> planned_files(const Provisioning& p) {
   return files;
 }
 
-std::vector<std::filesystem::path> files_of_ours(const Provisioning& p) {
-  return {board_port_path, uplink_path,        lan_path,           modem_path,
-          modem_only_path, wpa_path(p.uplink), proxy_password_path};
+std::vector<std::filesystem::path> files_of_ours() {
+  return {board_port_path, uplink_path, lan_path, modem_path, modem_only_path, proxy_password_path};
+}
+
+bool is_written_by_us(std::string_view text) {
+  return text.starts_with(written_by);
 }
 
 std::string with_keys(std::string_view authorized_keys, const std::vector<std::string>& keys) {

@@ -1,10 +1,14 @@
 #define BOOST_TEST_MODULE firstboot
 #include "firstboot/enrolling.hpp"
 #include "firstboot/plan.hpp"
+#include "firstboot/settings.hpp"
 
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <stdlib.h>
 
 using namespace device;
 
@@ -28,6 +32,17 @@ std::string planned(const Provisioning& p, std::string_view end) {
 bool holds(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
+
+struct Folder {
+  Folder() {
+    std::string name = "/tmp/rdv-firstboot-XXXXXX";
+    BOOST_REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path = name;
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  Folder(Folder&&) = delete;
+  std::filesystem::path path;
+};
 
 }  // namespace
 
@@ -59,9 +74,9 @@ BOOST_AUTO_TEST_CASE(what_is_planned_is_among_what_is_ours) {
     for (const char* role : {"onsite", "master"}) {
       auto p = device_of(role, kind);
       p.proxy = {"http://u:p@proxy:3128", "", ""};
-      const auto ours = files_of_ours(p);
+      const auto ours = files_of_ours();
       for (const auto& file : planned_files(p))
-        BOOST_TEST((file.path == "/etc/hostname" ||
+        BOOST_TEST((file.path == "/etc/hostname" || file.path.parent_path() == wpa_folder ||
                     std::find(ours.begin(), ours.end(), file.path) != ours.end()),
                    file.path);
     }
@@ -81,6 +96,40 @@ BOOST_AUTO_TEST_CASE(our_lines_are_replaced_and_those_of_others_stay) {
   BOOST_TEST(holds(toml, "[master]\n"));
   BOOST_TEST(!holds(toml, "secret"));
   BOOST_TEST(with_settings(toml, p) == toml);
+}
+
+BOOST_AUTO_TEST_CASE(an_end_marker_that_somebody_deleted_costs_nobody_his_key) {
+  auto text = with_keys("ssh-rsa theirs\n", {"ssh-ed25519 a"});
+  text.erase(text.find("# --- end"), text.find("ssh-rsa") - text.find("# --- end"));
+  BOOST_TEST(holds(with_keys(text, {"ssh-ed25519 b"}), "ssh-rsa theirs\n"));
+}
+
+BOOST_AUTO_TEST_CASE(a_modems_password_keeps_the_blank_it_begins_with) {
+  auto p = device_of("onsite", "apn");
+  p.uplink.apn = "internet";
+  p.uplink.password = " a b";
+  BOOST_TEST(holds(planned(p, "rdv-uplink.nmconnection"), "\npassword=\\sa b\n"));
+}
+
+BOOST_AUTO_TEST_CASE(another_uplink_leaves_no_passphrase_and_touches_no_file_of_others) {
+  const Folder root;
+  const auto wpa = root.path / "etc/wpa_supplicant";
+  std::filesystem::create_directories(root.path / "usr/sbin");
+  std::filesystem::create_directories(wpa);
+  std::ofstream{root.path / "usr/sbin/wpa_supplicant"};
+  std::ofstream{wpa / "wpa_supplicant-wlan0.conf"} << "country=FR\n";  // an administrator's
+  const Settings settings{{.root = root.path}};
+  auto p = device_of("onsite", "wifi");
+  p.uplink.ssid = "Zur Post";
+  p.uplink.passphrase = "secret-of-the-post";
+  p.uplink.country = "DE";
+  p.uplink.interface = "wlan1";
+  settings.apply(p);
+  BOOST_TEST(std::filesystem::exists(wpa / "wpa_supplicant-wlan1.conf"));
+  p.uplink = {};
+  settings.apply(p);
+  BOOST_TEST(!std::filesystem::exists(wpa / "wpa_supplicant-wlan1.conf"));
+  BOOST_TEST(std::filesystem::exists(wpa / "wpa_supplicant-wlan0.conf"));
 }
 
 BOOST_AUTO_TEST_CASE(a_refused_code_is_done_when_the_device_is_connected_under_its_name) {
