@@ -314,6 +314,24 @@ Setup onsite_setup(const Allow& allow, std::vector<std::string> deny) {
           {"deny", std::move(deny)}};
 }
 
+void hold_session(const char* address, const Setup& setup, const std::vector<std::uint8_t>& note,
+                  const char* noted) {
+  constexpr std::uint64_t session = 7;
+  auto connection = sdbus::createSessionBusConnectionWithAddress(address);
+  auto proxy = sdbus::createProxy(*connection, "org.rdv.Netd1", "/org/rdv/Netd1");
+  proxy->finishRegistration();
+  std::tuple<sdbus::UnixFd, std::string> opened;
+  proxy->callMethod("OpenSession")
+      .onInterface("org.rdv.Netd1")
+      .withArguments(session, setup)
+      .storeResultsTo(opened);
+  if (!note.empty())
+    proxy->callMethod("LeaveNote").onInterface("org.rdv.Netd1").withArguments(session, note);
+  if (noted != nullptr) const tunnel::UniqueFd made{::creat(noted, 0600)};
+  for (;;)
+    ::pause();
+}
+
 std::string error_of(const std::function<void()>& call) {
   try {
     call();

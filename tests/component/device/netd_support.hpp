@@ -142,6 +142,12 @@ inline constexpr const char* tunnel_prefix = "192.168.200.4/30";
 Setup master_setup(std::vector<std::string> dns = {});
 Setup onsite_setup(const Allow& allow, std::vector<std::string> deny = {});
 
+/// What an agent does that is to be killed: opens session 7 on the bus at `address`, and holds it.
+/// @param note  left with it unless it is empty  @param noted  a file that is made when it is left
+[[noreturn]] void hold_session(const char* address, const Setup& setup,
+                               const std::vector<std::uint8_t>& note = {},
+                               const char* noted = nullptr);
+
 /// The name of the D-Bus error that `call` gets; "" when it succeeds.
 std::string error_of(const std::function<void()>& call);
 
