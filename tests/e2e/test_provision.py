@@ -4,39 +4,25 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import uuid
 from pathlib import Path
 
-from case import LabCase
-
-SPARE = "camera"  # this host plays a device that is not enrolled yet
+from case import SpareDeviceCase
 
 
-class Provision(LabCase):
+class Provision(SpareDeviceCase):
     def setUp(self) -> None:
         super().setUp()
-        self.lab.daemons.start_device(SPARE)
-        self.addCleanup(self.forget_spare)
         self.folder = Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.folder)
         self.file = self.folder / "rdv-provision.toml"
         self.root = self.folder / "root"
-        self.name = f"test-{uuid.uuid4().hex[:8]}"
         made = self.folder / "made.toml"
         self.rdv.run("rdvctl", "device", "add", self.name, "--role", "onsite", "--sd-file", made)
         self.addCleanup(self.lab.daemons.rdvctl, "device", "remove", self.name)
         self.good = made.read_text()
 
-    def forget_spare(self) -> None:
-        """The spare device is as new again."""
-        spare = self.lab[SPARE]
-        for daemon in ("tundev-agent", "tundev-netd"):
-            spare.background(daemon).stop()
-        for name in ("state", "run"):
-            shutil.rmtree(spare.directory / name, ignore_errors=True)
-
     def provision(self, *before: str):
-        return self.lab[SPARE].run(*before, "tundev", "provision", self.file, "--root", self.root, check=False)
+        return self.spare.run(*before, "tundev", "provision", self.file, "--root", self.root, check=False)
 
     @property
     def status(self) -> str:
