@@ -15,6 +15,7 @@ constexpr char written_by[] = "# Written by tundev provision at every boot: chan
 constexpr char board_port_path[] = "/etc/systemd/network/20-rdv-board-port.network";
 constexpr char uplink_path[] = "/etc/systemd/network/21-rdv-uplink.network";
 constexpr char lan_path[] = "/etc/systemd/network/30-rdv-lan.network";
+constexpr char laptop_path[] = "/etc/systemd/network/40-rdv-laptop.network";
 constexpr char modem_path[] = "/etc/NetworkManager/system-connections/rdv-uplink.nmconnection";
 constexpr char modem_only_path[] = "/etc/NetworkManager/conf.d/rdv-uplink.conf";
 constexpr char marker_begin[] = "# --- by tundev provision: changes are lost";
@@ -27,6 +28,7 @@ constexpr unsigned secret_mode = 0600;
 constexpr char match_board_usb[] =
     "Path=platform-*.usb-usb-0:1.1:1.0 platform-*.usb-usb-0:1.1.1:1.0\n"
     "Driver=smsc95xx lan78xx\n";
+constexpr char match_adapter[] = "Type=ether\nKind=!*\nPath=*-usb-*\nDriver=!smsc95xx lan78xx\n";
 constexpr char match_no_usb[] = "Type=ether\nKind=!*\nPath=!*-usb-*\n";
 constexpr char match_any[] = "Type=ether\nKind=!*\n";
 
@@ -91,6 +93,13 @@ PlannedFile lan_file() {
   return {lan_path, fmt::format("{}[Match]\n{}\n[Link]\nRequiredForOnline=no\n\n"
                                 "[Network]\nDHCP=yes\n\n[DHCPv4]\nRouteMetric=2048\n",
                                 written_by, match_any)};
+}
+
+/// Of a master: an adapter that is not the uplink is tundev-netd's, whatever it is called. It is
+/// eth0 on a board without Ethernet, where the system would ask the laptop for an address.
+PlannedFile laptop_file() {
+  return {laptop_path,
+          fmt::format("{}[Match]\n{}\n[Link]\nUnmanaged=yes\n", written_by, match_adapter)};
 }
 
 /// TOML's basic string; values that are checked hold no control character.
@@ -172,6 +181,7 @@ std::string wifi_interface(const Provisioning::Uplink& uplink) {
 std::vector<PlannedFile> planned_files(const Provisioning& p) {
   std::vector<PlannedFile> files{{"/etc/hostname", p.name + "\n"}};
   const auto& uplink = p.uplink;
+  if (p.role == "master") files.push_back(laptop_file());
   if (const auto password = proxy_password(p.proxy); !password.empty())
     files.push_back({proxy_password_path, password + "\n", secret_mode});
   if (uplink.kind == "apn") {
@@ -192,7 +202,8 @@ std::vector<PlannedFile> planned_files(const Provisioning& p) {
 }
 
 std::vector<std::filesystem::path> files_of_ours() {
-  return {board_port_path, uplink_path, lan_path, modem_path, modem_only_path, proxy_password_path};
+  return {board_port_path, uplink_path,     lan_path,           laptop_path,
+          modem_path,      modem_only_path, proxy_password_path};
 }
 
 bool is_written_by_us(std::string_view text) {

@@ -20,6 +20,7 @@ struct PlannedFile {
 ///   dhcp, static  systemd-networkd; of a master only the board's own port, unless another is named
 ///   wifi          wpa_supplicant@INTERFACE and systemd-networkd
 ///   apn           NetworkManager, which is told to keep off everything but modems
+/// Of a master, systemd-networkd leaves USB adapters alone unless one is named as the uplink.
 /// An onsite whose uplink is no cable also asks for an address on every cable, for the customer's
 /// LAN.
 std::vector<PlannedFile> planned_files(const Provisioning& provisioning);

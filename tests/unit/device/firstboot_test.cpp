@@ -55,6 +55,14 @@ BOOST_AUTO_TEST_CASE(a_master_asks_for_an_address_on_the_boards_own_port_alone) 
   BOOST_TEST(!holds(planned(onsite, "21-rdv-uplink.network"), "Path="));
 }
 
+BOOST_AUTO_TEST_CASE(a_masters_adapters_are_not_asked_for_addresses_whatever_its_uplink) {
+  for (const char* kind : {"dhcp", "wifi", "apn"}) {
+    const auto text = planned(device_of("master", kind), "40-rdv-laptop.network");
+    BOOST_TEST(holds(text, "Path=*-usb-*\nDriver=!smsc95xx lan78xx\n\n[Link]\nUnmanaged=yes"));
+    BOOST_TEST(planned(device_of("onsite", kind), "40-rdv-laptop.network") == "");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_wifi_is_joined_with_whatever_its_name_and_passphrase_hold) {
   auto p = device_of("onsite", "wifi");
   p.uplink.ssid = "a\"b";
