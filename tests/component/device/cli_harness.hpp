@@ -1,6 +1,7 @@
 #pragma once
 #include "base/unique_fd.hpp"
 #include "org.rdv.Device1_adaptor.hpp"
+#include "support/temporary_folder.hpp"
 
 #include <sys/types.h>
 
@@ -57,10 +58,9 @@ class PrivateBus {
  public:
   /// @param policy  XML within <policy context="default">, after everything was allowed
   explicit PrivateBus(const std::string& policy = "");
-  ~PrivateBus();
 
  private:
-  std::filesystem::path folder_;
+  tunnel::test::TemporaryFolder folder_;
   std::unique_ptr<Command> daemon_;
 };
 

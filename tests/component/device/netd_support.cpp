@@ -154,18 +154,6 @@ void cable(const Host& a, const std::string& link_a, const Host& b, const std::s
   BOOST_REQUIRE(until([&] { return settled(a, link_a) && settled(b, link_b); }));
 }
 
-Folder::Folder() {
-  std::string name = "/tmp/netd-test-XXXXXX";
-  BOOST_REQUIRE(::mkdtemp(name.data()) != nullptr);
-  path_ = name;
-  std::filesystem::permissions(path_, std::filesystem::perms::all);
-}
-
-Folder::~Folder() {
-  std::error_code ec;
-  std::filesystem::remove_all(path_, ec);
-}
-
 int end_process(pid_t pid, int signal) {
   ::kill(pid, signal);
   return wait_process(pid);

@@ -2,6 +2,7 @@
 #include "base/unique_fd.hpp"
 #include "org.rdv.Netd1_proxy.hpp"
 #include "support/network_namespace.hpp"
+#include "support/temporary_folder.hpp"
 
 #include <sys/types.h>
 
@@ -61,12 +62,11 @@ void cable(const Host& a, const std::string& link_a, const Host& b, const std::s
 /// A folder that is gone with this object.
 class Folder {
  public:
-  Folder();
-  ~Folder();
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+  Folder() { std::filesystem::permissions(folder_.path(), std::filesystem::perms::all); }
+  std::string operator/(const std::string& name) const { return (folder_ / name).string(); }
 
  private:
-  std::filesystem::path path_;
+  tunnel::test::TemporaryFolder folder_;
 };
 
 /// Ends a process and waits for it.

@@ -2,13 +2,13 @@
 #include "firstboot/enrolling.hpp"
 #include "firstboot/plan.hpp"
 #include "firstboot/settings.hpp"
+#include "support/temporary_folder.hpp"
 
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <stdlib.h>
 
 using namespace device;
 
@@ -32,17 +32,6 @@ std::string planned(const Provisioning& p, std::string_view end) {
 bool holds(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
-
-struct Folder {
-  Folder() {
-    std::string name = "/tmp/rdv-firstboot-XXXXXX";
-    BOOST_REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  Folder(Folder&&) = delete;
-  std::filesystem::path path;
-};
 
 }  // namespace
 
@@ -120,13 +109,13 @@ BOOST_AUTO_TEST_CASE(a_modems_password_keeps_the_blank_it_begins_with) {
 }
 
 BOOST_AUTO_TEST_CASE(another_uplink_leaves_no_passphrase_and_touches_no_file_of_others) {
-  const Folder root;
-  const auto wpa = root.path / "etc/wpa_supplicant";
-  std::filesystem::create_directories(root.path / "usr/sbin");
+  const tunnel::test::TemporaryFolder root;
+  const auto wpa = root / "etc/wpa_supplicant";
+  std::filesystem::create_directories(root / "usr/sbin");
   std::filesystem::create_directories(wpa);
-  std::ofstream{root.path / "usr/sbin/wpa_supplicant"};
+  std::ofstream{root / "usr/sbin/wpa_supplicant"};
   std::ofstream{wpa / "wpa_supplicant-wlan0.conf"} << "country=FR\n";  // an administrator's
-  const Settings settings{{.root = root.path}};
+  const Settings settings{{.root = root.path()}};
   auto p = device_of("onsite", "wifi");
   p.uplink.ssid = "Zur Post";
   p.uplink.passphrase = "secret-of-the-post";
