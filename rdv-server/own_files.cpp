@@ -1,5 +1,7 @@
 #include "own_files.hpp"
 
+#include "base/files.hpp"
+
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -11,20 +13,13 @@ namespace rdv {
 
 namespace fs = std::filesystem;
 
-namespace {
-
-[[noreturn]] void fail(const char* attempted, const fs::path& path) {
-  throw std::system_error{errno, std::generic_category(), attempted + path.string()};
-}
-
-}  // namespace
-
 void make_state_dir(const fs::path& folder) {
   const bool made = !fs::exists(folder);
   std::error_code ec;
   fs::create_directories(folder, ec);
   if (ec) throw std::system_error{ec, "cannot make the folder " + folder.string()};
-  if (made && ::chmod(folder.c_str(), 0700) != 0) fail("cannot restrict the folder ", folder);
+  if (made && ::chmod(folder.c_str(), 0700) != 0)
+    tunnel::throw_errno("cannot restrict the folder", folder);
 }
 
 bool server_user_exists() {
@@ -38,7 +33,7 @@ void give_to_rdv(const fs::path& folder) {
   if (user == nullptr) return;
   const auto give = [user](const fs::path& path) {
     if (::lchown(path.c_str(), user->pw_uid, user->pw_gid) != 0)
-      fail("cannot give it to the user rdv: ", path);
+      tunnel::throw_errno("cannot give it to the user rdv:", path);
   };
   for (const auto& entry : fs::directory_iterator{folder})
     give(entry.path());

@@ -122,8 +122,9 @@ std::string Problem::str() const {
 
 std::variant<Provisioning, Problems> check(std::string_view text, Code code) {
   Problems problems;
-  if (text.size() > file_bytes_max) {
-    problems.push_back({0, "", fmt::format("the file is larger than {} bytes", file_bytes_max)});
+  const auto bytes_max = code == Code::needed ? file_bytes_max : kept_bytes_max;
+  if (text.size() > bytes_max) {
+    problems.push_back({0, "", fmt::format("the file is larger than {} bytes", bytes_max)});
     return problems;
   }
   try {

@@ -9,6 +9,8 @@ namespace tunnel::provision {
 
 inline constexpr char file_name[] = "rdv-provision.toml";  ///< on the card's FAT partition
 inline constexpr std::size_t file_bytes_max = 16 * 1024;
+/// Of to_toml()'s text for any file there can be: every character escaped, and the comments.
+inline constexpr std::size_t kept_bytes_max = 2 * file_bytes_max + 1024;
 inline constexpr std::size_t ssh_keys_max = 16;
 inline constexpr std::size_t dns_servers_max = 4;
 inline constexpr std::size_t problems_max = 20;  ///< a file that is no such file at all has many
@@ -51,7 +53,8 @@ struct Problem {
 };
 using Problems = std::vector<Problem>;
 
-/// A file as the administrator gives it, or the copy a device keeps when its code is used up.
+/// A file as the administrator gives it, or the copy a device keeps when its code is used up: that
+/// one may be as large as kept_bytes_max.
 enum class Code : bool { none, needed };
 
 /// Reads the text of such a file and says everything that is wrong with it, problems_max at most.

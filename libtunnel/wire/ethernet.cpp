@@ -105,14 +105,12 @@ std::optional<IpView> read_ip(std::uint16_t ether_type, ByteView bytes) {
 }
 
 Result<FrameView> check_frame(ByteView payload) {
-  if (payload.size() < vnet_header_bytes + ethernet_header_bytes ||
-      payload.size() > packet_payload_bytes_max)
-    return Errc::bad_packet;
-  const auto vnet = load_vnet_header(payload);
-  const auto frame = payload.subspan(vnet_header_bytes);
+  const auto parts = split_payload(payload, ethernet_header_bytes);
+  if (!parts) return Errc::bad_packet;
+  const auto& [vnet, frame] = *parts;
   const auto header = read_ethernet(frame);
   const bool from_a_group = (frame[source_at] & std::byte{1}) != std::byte{0};  // IEEE 802.3, 3.2.3
-  if (!header || from_a_group || !vnet.has_known_flags()) return Errc::bad_packet;
+  if (!header || from_a_group) return Errc::bad_packet;
   const FrameView view{.header = *header, .frame = frame};
   if (!work_fits(vnet, view)) return Errc::bad_packet;
   return view;

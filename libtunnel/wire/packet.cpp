@@ -35,11 +35,9 @@ bool segmentation_fits(const VnetHeader& vnet, const PacketView& packet) {
 }  // namespace
 
 Result<PacketView> check_packet(ByteView payload) {
-  if (payload.size() < vnet_header_bytes + ipv4_header_bytes_min ||
-      payload.size() > packet_payload_bytes_max)
-    return Errc::bad_packet;
-  const auto vnet = load_vnet_header(payload);
-  const auto ip = payload.subspan(vnet_header_bytes);
+  const auto parts = split_payload(payload, ipv4_header_bytes_min);
+  if (!parts) return Errc::bad_packet;
+  const auto& [vnet, ip] = *parts;
   const auto first = std::to_integer<unsigned>(ip[0]);
   PacketView packet{.source = {load_big_endian<std::uint32_t>(ip.subspan(12, 4))},
                     .destination = {load_big_endian<std::uint32_t>(ip.subspan(16, 4))},
@@ -49,8 +47,7 @@ Result<PacketView> check_packet(ByteView payload) {
   const bool is_ipv4 = first >> 4U == 4 && packet.header_bytes >= ipv4_header_bytes_min &&
                        packet.header_bytes <= ip.size() &&
                        load_big_endian<std::uint16_t>(ip.subspan(2, 2)) == ip.size();
-  if (!is_ipv4 || !vnet.has_known_flags() || !checksum_fits(vnet, packet) ||
-      !segmentation_fits(vnet, packet))
+  if (!is_ipv4 || !checksum_fits(vnet, packet) || !segmentation_fits(vnet, packet))
     return Errc::bad_packet;
   return packet;
 }

@@ -1,5 +1,8 @@
 #pragma once
 #include "base/bytes.hpp"
+#include "wire/limits.hpp"
+
+#include <optional>
 
 /// linux/virtio_net.h, which is no C++ (a member called "class"). The header is little-endian on
 /// our wire (TUNSETVNETLE).
@@ -30,6 +33,23 @@ inline VnetHeader load_vnet_header(ByteView in) {
   return {std::to_integer<unsigned>(in[0]),       std::to_integer<unsigned>(in[1]),
           load_little_endian16(in.subspan(2, 2)), load_little_endian16(in.subspan(4, 2)),
           load_little_endian16(in.subspan(6, 2)), load_little_endian16(in.subspan(8, 2))};
+}
+
+/// A `packet` payload in its two parts.
+struct VnetPayload {
+  VnetHeader vnet;
+  ByteView packet;
+};
+
+/// @param packet_bytes_min  of the header that `packet` begins with, whatever it is
+/// @return nothing when the payload is shorter, or longer than any may be, or has unknown flags
+inline std::optional<VnetPayload> split_payload(ByteView payload, std::size_t packet_bytes_min) {
+  if (payload.size() < vnet_header_bytes + packet_bytes_min ||
+      payload.size() > packet_payload_bytes_max)
+    return std::nullopt;
+  const auto vnet = load_vnet_header(payload);
+  if (!vnet.has_known_flags()) return std::nullopt;
+  return VnetPayload{vnet, payload.subspan(vnet_header_bytes)};
 }
 
 /// What a super-packet of one kind must be: whose protocol, where its checksum lies, and into how

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import unittest
+import uuid
 
 from lab import laptop as laptops
 from lab.daemons import device_name
@@ -116,6 +118,23 @@ class LabCase(unittest.TestCase):
         for word in words:
             self.assertRegex(session.output, f"(?is){word}")
         self.assertEqual(got, code, session.output)
+
+
+class SpareDeviceCase(LabCase):
+    """A device that runs and is not enrolled: `self.spare`, as new in every test; and a name for it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.name = f"test-{uuid.uuid4().hex[:8]}"
+        self.spare = self.lab["camera"]  # this host plays it
+        self.lab.daemons.start_device(self.spare.name)
+        self.addCleanup(self.forget_spare)
+
+    def forget_spare(self) -> None:
+        for daemon in ("tundev-agent", "tundev-netd"):
+            self.spare.background(daemon).stop()
+        for name in ("state", "run"):
+            shutil.rmtree(self.spare.directory / name, ignore_errors=True)
 
 
 def heal(lab: Lab) -> None:

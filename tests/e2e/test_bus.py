@@ -185,6 +185,7 @@ class TheExamplesOfTheDocumentation(Bus):
         "get-property": '"master"',
         "Device1 List": '"rpi1100"',
         "GetInterface": '"usb0"',
+        "Device1 Ports": '"usb0"',
         "import time": "established",
         "Server1 Status": '"version"',
     }

@@ -5,18 +5,16 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import rdv_client
-from case import LabCase
+from case import LabCase, SpareDeviceCase
 
 from lab.daemons import SERVER_CONFIG
 from lab.people import OPERATOR, SERVER, STRANGER
 from lab.topology import RDV_ADDRESS, RDV_PORT
 
-SPARE = "camera"  # this host plays a device that is not enrolled yet
 RACE = """
 import sys, threading
 sys.path.insert(0, sys.argv[1])
@@ -36,25 +34,14 @@ print("\\n".join(results))
 """
 
 
-class Enrolment(LabCase):
+class Enrolment(SpareDeviceCase):
     def setUp(self) -> None:
         super().setUp()
-        self.lab.daemons.start_device(SPARE)
-        self.addCleanup(self.forget_spare)
-        self.name = f"test-{uuid.uuid4().hex[:8]}"
         self.code = self.lab.daemons.add_device(self.name, "onsite", "a test")
         self.addCleanup(self.lab.daemons.rdvctl, "device", "remove", self.name)
 
-    def forget_spare(self) -> None:
-        """The spare device is as new again."""
-        spare = self.lab[SPARE]
-        for daemon in ("tundev-agent", "tundev-netd"):
-            spare.background(daemon).stop()
-        for name in ("state", "run"):
-            shutil.rmtree(spare.directory / name, ignore_errors=True)
-
     def enroll(self, code: str, privileges=OPERATOR):
-        return self.lab[SPARE].run("tundev", "enroll", code, privileges=privileges, check=False)
+        return self.spare.run("tundev", "enroll", code, privileges=privileges, check=False)
 
     def assert_refused(self, code: str, why: str) -> None:
         done = self.enroll(code)
@@ -75,13 +62,13 @@ class Enrolment(LabCase):
     def test_the_private_key_is_the_devices_own_and_nobody_elses_to_read(self) -> None:
         self.assertEqual(self.enroll(self.code).returncode, 0)
         for copy in ("identity.1", "identity.2"):
-            key = self.lab[SPARE].directory / "state" / copy
+            key = self.spare.directory / "state" / copy
             self.assertEqual(oct(key.stat().st_mode & 0o777), "0o600")
             self.assertEqual(key.owner(), "rdv-tundev")
 
     def test_a_used_code_is_refused(self) -> None:
         with tempfile.TemporaryDirectory() as directory:
-            self.lab[SPARE].run("python3", "-c", self.one_enrolment(), self.code, directory)
+            self.spare.run("python3", "-c", self.one_enrolment(), self.code, directory)
         self.assert_refused(self.code, "used")
 
     def one_enrolment(self) -> str:

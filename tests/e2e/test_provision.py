@@ -4,39 +4,25 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import uuid
 from pathlib import Path
 
-from case import LabCase
-
-SPARE = "camera"  # this host plays a device that is not enrolled yet
+from case import SpareDeviceCase
 
 
-class Provision(LabCase):
+class Provision(SpareDeviceCase):
     def setUp(self) -> None:
         super().setUp()
-        self.lab.daemons.start_device(SPARE)
-        self.addCleanup(self.forget_spare)
         self.folder = Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.folder)
         self.file = self.folder / "rdv-provision.toml"
         self.root = self.folder / "root"
-        self.name = f"test-{uuid.uuid4().hex[:8]}"
         made = self.folder / "made.toml"
         self.rdv.run("rdvctl", "device", "add", self.name, "--role", "onsite", "--sd-file", made)
         self.addCleanup(self.lab.daemons.rdvctl, "device", "remove", self.name)
         self.good = made.read_text()
 
-    def forget_spare(self) -> None:
-        """The spare device is as new again."""
-        spare = self.lab[SPARE]
-        for daemon in ("tundev-agent", "tundev-netd"):
-            spare.background(daemon).stop()
-        for name in ("state", "run"):
-            shutil.rmtree(spare.directory / name, ignore_errors=True)
-
     def provision(self, *before: str):
-        return self.lab[SPARE].run(*before, "tundev", "provision", self.file, "--root", self.root, check=False)
+        return self.spare.run(*before, "tundev", "provision", self.file, "--root", self.root, check=False)
 
     @property
     def status(self) -> str:
@@ -78,6 +64,20 @@ class Provision(LabCase):
         self.file.write_text(new.read_text())
         self.assertEqual(self.provision().returncode, 0)
         self.assert_is_device()
+
+    def test_a_card_that_cannot_be_written_any_more_keeps_no_device_from_its_work(self) -> None:
+        self.file.write_text(self.good)
+        refused = ("-P", str(self.file), "-e", "trace=unlink", "-e", "inject=unlink:error=EROFS")
+        self.provision("strace", "-f", "-qq", "-o", "/dev/null", *refused)
+        self.assertRegex(self.status, f"(?s){self.name}: enrolled.*What is wrong: the file is still here")
+        self.assertNotIn("code =", self.file.read_text(), "it was overwritten all the same")
+        self.assertEqual(self.provision().returncode, 0)
+        self.assert_is_device()
+        # Nor does one that cannot be read: what was kept makes the system.
+        self.file.mkdir()
+        (self.root / "etc/hostname").unlink()
+        self.assertEqual(self.provision().returncode, 1)
+        self.assertEqual((self.root / "etc/hostname").read_text(), f"{self.name}\n")
 
     def test_whenever_the_power_is_cut_the_next_boot_goes_on(self) -> None:
         """SIGKILL in place of one write after the other that changes a disk, until none is left."""

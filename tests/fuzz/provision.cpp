@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     FUZZ_REQUIRE(!problems->empty() && problems->size() <= problems_max);
     return 0;
   }
-  const auto again = check(to_toml(std::get<Provisioning>(checked)));
+  const auto again = check(to_toml(std::get<Provisioning>(checked)), Code::none);
   FUZZ_REQUIRE(std::holds_alternative<Provisioning>(again));
   return 0;
 }

@@ -28,7 +28,8 @@ USAGE = f"""usage: scripts/lab COMMAND
                              --delay MS (one way), --loss PERCENT, --queue BYTES, --open yes|no (no: a black hole)
   log HOST DAEMON            the log of rdv-server, tundev-netd, tundev-agent, dnsmasq...
 
-$RDV_BUILD: where the programs are (default: build/release). $RDV_LAB: another lab's name (default: rdvlab).
+$RDV_BUILD: where the programs are (default: build/release). $RDV_LAB: another lab's name, small letters and
+digits (default: rdvlab).
 """
 
 

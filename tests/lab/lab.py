@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -25,6 +26,9 @@ class Lab:
 
     def __init__(self, topology: str = "", name: str = "") -> None:
         self.name = name or os.environ.get("RDV_LAB", "rdvlab")
+        # A hyphen would make the lab "a-b" one more host of the lab "a", which goes down with it.
+        if not re.fullmatch("[a-z0-9]{1,24}", self.name):
+            raise LabError(f"{self.name!r} is no name for a lab: take small letters and digits, 24 at most (RDV_LAB)")
         self.root = Path("/run") / self.name
         self.inbox = self.root / "inbox"  # where the person may write, on whatever host
         self._marker = self.root / "topology"

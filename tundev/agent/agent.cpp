@@ -348,21 +348,38 @@ std::string Agent::status() const {
   return uplink_->status() + "; ALARM: the new certificate is not stored yet: " + unstored_;
 }
 
-void Agent::fix_uplink(std::string interface, OnFixed done) {
+void Agent::require_netd() const {
   if (!netd_.is_present())
     throw AgentError{
         "Failed", "its network service does not run; start it with: systemctl start tundev-netd"};
+}
+
+void Agent::ports(OnPorts done) {
+  require_role_master();
+  require_netd();
+  if (port_questions_.size() >= port_questions_max)
+    throw AgentError{"Busy", "too many ask at once; try again"};
+  port_questions_.push_back(std::move(done));
+  netd_wakeup_.notify();
+}
+
+void Agent::fix_uplink(std::string interface, OnFixed done) {
+  require_netd();
   if (fix_) throw AgentError{"Busy", "somebody else does it at this moment; try again"};
   fix_ = PendingFix{std::move(interface), std::move(done)};
   netd_wakeup_.notify();
 }
 
-void Agent::require_master() const {
+void Agent::require_role_master() const {
   if (!identity_)
     throw AgentError{"NotEnrolled",
                      "this device is not enrolled; enrol it with: tundev enroll CODE"};
   if (identity_->self.role != wire::Role::master)
     throw AgentError{"WrongRole", "this device is an onsite; only a master opens sessions"};
+}
+
+void Agent::require_master() const {
+  require_role_master();
   if (enrolling_)
     throw AgentError{"Busy", "an enrolment is in progress; try again when it is over"};
   if (!is_online())

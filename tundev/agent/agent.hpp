@@ -62,6 +62,7 @@ class Agent {
   using OnEnrolled = std::function<void(std::variant<wire::Identity, AgentError>)>;
   using OnHeld = std::function<void(std::variant<std::uint64_t, AgentError>)>;
   using OnFixed = std::function<void(std::optional<AgentError>)>;
+  using OnPorts = std::function<void(std::variant<std::vector<NetworkPort>, AgentError>)>;
   using OnListed = std::function<void(std::variant<std::vector<wire::ListedDevice>, AgentError>)>;
 
   static constexpr auto netd_stopped = "its network service has stopped";
@@ -76,6 +77,8 @@ class Agent {
   static constexpr auto netd_back_within = std::chrono::seconds{10};
   /// Answers to hold() that wait.
   static constexpr std::size_t holds_max = 16;
+  /// Questions for the ports that wait for netd's answer.
+  static constexpr std::size_t port_questions_max = 16;
 
   /// @throws IdentityError when what is on disk cannot be used
   /// @throws ConfigError when the proxy that is configured, or in the environment, is none
@@ -102,6 +105,8 @@ class Agent {
   std::string port_address() const {
     return port_ && port_->address ? port_->address->str() : std::string{};
   }
+  /// Master: its network ports, and why each is not the laptop's.
+  void ports(OnPorts done);
   /// @param interface  from now on the only one; "": as configured
   void fix_uplink(std::string interface, OnFixed done);
   /// @param owner  bus name of the caller: the session ends with it
@@ -167,6 +172,7 @@ class Agent {
   Task<tunnel::io::LegEnd> run_runner(const tunnel::core::StartSession& start);
   Task<> enrol_one(PendingEnrolment pending);
   Task<> fix_one(PendingFix pending);
+  Task<> tell_ports();
 
   void apply(tunnel::core::ControlActions actions);
   void on(const tunnel::core::SendMessage& action);
@@ -216,7 +222,9 @@ class Agent {
   void judge_readiness();
   wire::Info info() const;
   tunnel::core::DeviceTools tools() const;
+  void require_role_master() const;
   void require_master() const;
+  void require_netd() const;
 
   asio::any_io_executor executor_;
   Config config_;
@@ -239,6 +247,7 @@ class Agent {
   std::vector<PendingList> lists_;
   std::optional<PendingEnrolment> enrolment_;
   std::optional<PendingFix> fix_;
+  std::vector<OnPorts> port_questions_;
   bool enrolling_ = false;
   std::uint64_t last_id_ = 0;
   Clock::time_point next_renewal_{};

@@ -26,12 +26,15 @@ Task<> Agent::serve_netd() {
       co_await fix_one(std::move(*pending));
     } else if (netd_.is_present() && (!netd_ready_ || uplink_changed_)) {
       co_await ask_netd();
+      if (!netd_ready_) co_await tell_ports();
       if (netd_.is_present() && !netd_ready_)
         co_await netd_wakeup_.wait_until(Clock::now() + try_again_after);
     } else if (netd_.is_present() && is_paused() && runner_ && runner_->has_tun()) {
       co_await adopt_session();
     } else if (netd_.is_present() && std::exchange(note_due_, false)) {
       co_await leave_note();
+    } else if (!port_questions_.empty()) {
+      co_await tell_ports();
     } else {
       co_await netd_wakeup_.wait();
     }
@@ -43,6 +46,18 @@ Task<> Agent::fix_one(PendingFix pending) {
   if (!failure) co_return pending.done(std::nullopt);
   const bool is_unknown = failure->name == "org.rdv.Error.NotFound";
   pending.done(AgentError{is_unknown ? "NotFound" : "Failed", failure->text});
+}
+
+/// One answer of netd's for all who wait.
+Task<> Agent::tell_ports() {
+  if (port_questions_.empty()) co_return;
+  const auto answer = co_await netd_.ports();
+  const auto* failure = std::get_if<BusFailure>(&answer);
+  for (const auto& done : std::exchange(port_questions_, {}))
+    if (failure != nullptr)
+      done(AgentError{"Failed", "its network service does not say: " + failure->text});
+    else
+      done(std::get<0>(answer));
 }
 
 Task<> Agent::ask_netd() {

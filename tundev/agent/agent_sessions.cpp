@@ -64,7 +64,7 @@ std::uint64_t Agent::open(const std::string& onsite, const OpenOptions& options,
   if (!port_ || port_->name.empty())
     throw AgentError{"NoInterface",
                      "there is no laptop's port; plug the laptop into this device's USB-Ethernet "
-                     "adapter and try again"};
+                     "adapter and try again; why a port is not taken says: tundev status"};
   if (!options.interface.empty() && options.interface != port_->name)
     throw AgentError{"NoInterface", fmt::format("the laptop's port is {}, not {}", port_->name,
                                                 wire::to_plain_text(options.interface, 16))};

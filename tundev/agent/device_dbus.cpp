@@ -60,6 +60,13 @@ Facts facts_of(const wire::ListedDevice& device) {
   return facts;
 }
 
+Facts facts_of(const NetworkPort& port) {
+  return {{"name", port.name},
+          {"laptop", port.is_laptops},
+          {"reason", port.reason},
+          {"remedy", port.remedy}};
+}
+
 Facts facts_of(const Agent::SessionFacts& session) {
   return {{"id", session.id},
           {"session", tunnel::format_session_id(session.session)},
@@ -78,6 +85,37 @@ Facts facts_of(const Details& details) {
     std::visit([&, &name = key](const auto& value) { facts[name] = sdbus::Variant{value}; },
                detail);
   return facts;
+}
+
+template <class Row>
+std::vector<Facts> all_facts_of(const std::vector<Row>& rows) {
+  std::vector<Facts> facts;
+  for (const auto& row : rows)
+    facts.push_back(facts_of(row));
+  return facts;
+}
+
+/// A method that Agent answers by calling back. What it throws at once is an answer, too.
+template <class... Out, class Ask>
+void later(sdbus::Result<Out...>&& result, Ask ask) {
+  // Owned by the callback alone: a std::function must be copyable.
+  const auto reply = std::make_shared<sdbus::Result<Out...>>(std::move(result));
+  try {
+    ask(reply);
+  } catch (const AgentError& error) {
+    reply->returnError(to_dbus(error));
+  }
+}
+
+/// Hands what Agent called back with to `done`, or to the caller as the D-Bus error it is.
+template <class Reply, class Outcome, class Done>
+void conclude(const Reply& reply, const Outcome& outcome, Done done) {
+  say([&] {
+    if (const auto* error = std::get_if<AgentError>(&outcome))
+      reply.returnError(to_dbus(*error));
+    else
+      done(std::get<0>(outcome));
+  });
 }
 
 Agent::OpenOptions options_from(const Facts& facts) {
@@ -130,48 +168,39 @@ DeviceDbus::~DeviceDbus() {
 
 void DeviceDbus::Enroll(sdbus::Result<std::string, std::string, std::string>&& result,
                         std::string code) {
-  // Owned by the callback alone: a std::function must be copyable.
-  auto reply =
-      std::make_shared<sdbus::Result<std::string, std::string, std::string>>(std::move(result));
-  try {
+  later(std::move(result), [&](const auto& reply) {
     agent_.enrol(std::move(code), [reply](const std::variant<wire::Identity, AgentError>& outcome) {
-      if (const auto* error = std::get_if<AgentError>(&outcome))
-        return say([&] { reply->returnError(to_dbus(*error)); });
-      const auto& self = std::get<wire::Identity>(outcome);
-      say([&] {
+      conclude(*reply, outcome, [&](const wire::Identity& self) {
         reply->returnResults(self.name.str(), std::string{to_string(self.role)}, self.system.str());
       });
     });
-  } catch (const AgentError& error) {
-    reply->returnError(to_dbus(error));
-  }
+  });
 }
 
 void DeviceDbus::List(sdbus::Result<std::vector<Facts>>&& result) {
-  auto reply = std::make_shared<sdbus::Result<std::vector<Facts>>>(std::move(result));  // as above
-  try {
-    agent_.list([reply](const std::variant<std::vector<wire::ListedDevice>, AgentError>& outcome) {
-      if (const auto* error = std::get_if<AgentError>(&outcome))
-        return say([&] { reply->returnError(to_dbus(*error)); });
-      std::vector<Facts> devices;
-      for (const auto& device : std::get<0>(outcome))
-        devices.push_back(facts_of(device));
-      say([&] { reply->returnResults(devices); });
+  later(std::move(result), [&](const auto& reply) {
+    agent_.list([reply](const auto& outcome) {
+      conclude(*reply, outcome,
+               [&](const auto& rows) { reply->returnResults(all_facts_of(rows)); });
     });
-  } catch (const AgentError& error) {
-    reply->returnError(to_dbus(error));
-  }
+  });
+}
+
+void DeviceDbus::Ports(sdbus::Result<std::vector<Facts>>&& result) {
+  later(std::move(result), [&](const auto& reply) {
+    agent_.ports([reply](const auto& outcome) {
+      conclude(*reply, outcome,
+               [&](const auto& rows) { reply->returnResults(all_facts_of(rows)); });
+    });
+  });
 }
 
 void DeviceDbus::FixUplink(sdbus::Result<>&& result, std::string interface) {
-  auto reply = std::make_shared<sdbus::Result<>>(std::move(result));  // as above
-  try {
+  later(std::move(result), [&](const auto& reply) {
     agent_.fix_uplink(std::move(interface), [reply](const std::optional<AgentError>& error) {
       say([&] { error ? reply->returnError(to_dbus(*error)) : reply->returnResults(); });
     });
-  } catch (const AgentError& error) {
-    reply->returnError(to_dbus(error));
-  }
+  });
 }
 
 std::uint64_t DeviceDbus::Open(const std::string& onsite, const Facts& options) {
@@ -180,17 +209,11 @@ std::uint64_t DeviceDbus::Open(const std::string& onsite, const Facts& options) 
 }
 
 void DeviceDbus::Hold(sdbus::Result<std::uint64_t>&& result, std::string session) {
-  auto reply = std::make_shared<sdbus::Result<std::uint64_t>>(std::move(result));  // as above
-  try {
-    agent_.hold(session, tunnel::bus::caller(getObject()),
-                [reply](const std::variant<std::uint64_t, AgentError>& outcome) {
-                  if (const auto* error = std::get_if<AgentError>(&outcome))
-                    return say([&] { reply->returnError(to_dbus(*error)); });
-                  say([&] { reply->returnResults(std::get<0>(outcome)); });
-                });
-  } catch (const AgentError& error) {
-    reply->returnError(to_dbus(error));
-  }
+  later(std::move(result), [&](const auto& reply) {
+    agent_.hold(session, tunnel::bus::caller(getObject()), [reply](const auto& outcome) {
+      conclude(*reply, outcome, [&](std::uint64_t id) { reply->returnResults(id); });
+    });
+  });
 }
 
 void DeviceDbus::Close(const std::uint64_t& id, const std::string& reason) {

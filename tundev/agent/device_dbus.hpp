@@ -29,6 +29,7 @@ class DeviceDbus final : public sdbus::AdaptorInterfaces<org::rdv::Device1_adapt
   void Enroll(sdbus::Result<std::string, std::string, std::string>&& result,
               std::string code) override;
   void List(sdbus::Result<std::vector<Facts>>&& result) override;
+  void Ports(sdbus::Result<std::vector<Facts>>&& result) override;
   void FixUplink(sdbus::Result<>&& result, std::string interface) override;
   std::uint64_t Open(const std::string& onsite, const Facts& options) override;
   void Hold(sdbus::Result<std::uint64_t>&& result, std::string session) override;

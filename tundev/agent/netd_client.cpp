@@ -20,6 +20,7 @@ constexpr char netd_path[] = "/org/rdv/Netd1";
 constexpr char bus_name[] = "org.freedesktop.DBus";
 constexpr char bus_path[] = "/org/freedesktop/DBus";
 constexpr auto quick = 5000ms;
+constexpr std::size_t ports_max = 16;  // as the contract has it
 constexpr auto kernel_work = 10000ms;  // links, rules and nft together
 
 template <class T>
@@ -151,6 +152,18 @@ Task<std::variant<LaptopPort, BusFailure>> NetdClient::laptop_port() {
   if (auto failure = failure_in(answer)) co_return *failure;
   const auto& [name, mac, address, carrier] = std::get<0>(answer);
   co_return LaptopPort{carrier ? name : "", Ipv4Prefix::parse(address)};
+}
+
+Task<std::variant<std::vector<NetworkPort>, BusFailure>> NetdClient::ports() {
+  const auto answer =
+      co_await call(bus_, *netd_, method("GetPorts", quick), BusAnswer<std::vector<Facts>>{});
+  if (auto failure = failure_in(answer)) co_return *failure;
+  std::vector<NetworkPort> ports;
+  for (const auto& port : std::get<0>(std::get<0>(answer)))
+    if (ports.size() < ports_max)
+      ports.push_back({fact<std::string>(port, "name"), fact<bool>(port, "laptop"),
+                       fact<std::string>(port, "reason"), fact<std::string>(port, "remedy")});
+  co_return ports;
 }
 
 Task<std::variant<SessionTun, BusFailure>> NetdClient::open_session(wire::Grant grant,

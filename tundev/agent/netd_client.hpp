@@ -38,6 +38,13 @@ struct LaptopPort {
   std::optional<tunnel::Ipv4Prefix> address;
 };
 
+/// One network port of a master, as netd judges it.
+struct NetworkPort {
+  std::string name;
+  bool is_laptops = false;
+  std::string reason, remedy;  ///< why it is not the laptop's, and what to do about it
+};
+
 /// The TUN device of a session; in L2 it is a TAP.
 struct SessionTun {
   tunnel::UniqueFd fd;
@@ -70,6 +77,7 @@ class NetdClient {
   Task<std::optional<BusFailure>> set_role(std::string role);
   Task<std::variant<Surroundings, BusFailure>> surroundings();
   Task<std::variant<LaptopPort, BusFailure>> laptop_port();
+  Task<std::variant<std::vector<NetworkPort>, BusFailure>> ports();
   /// @param interface  onsite: the customer's LAN port; "": of the default route
   Task<std::variant<SessionTun, BusFailure>> open_session(tunnel::wire::Grant grant,
                                                           tunnel::wire::Role role,

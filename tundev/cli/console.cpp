@@ -1,25 +1,14 @@
 #include "cli/console.hpp"
 
+#include "base/files.hpp"
 #include "cli/json.hpp"
 
-#include <cerrno>
 #include <signal.h>
 #include <unistd.h>
 
 namespace device::cli {
-namespace {
 
-bool write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const auto n = ::write(fd, text.data(), text.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return true;
-}
-
-}  // namespace
+using tunnel::write_all;
 
 Console::Console(std::string program, bool json) : program_{std::move(program)}, json_{json} {
   ::signal(SIGPIPE, SIG_IGN);  // a reader that is gone is an error of write(), not our death

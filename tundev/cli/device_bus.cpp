@@ -226,7 +226,22 @@ AgentStatus DeviceBus::status() {
           .version = in.text("Version"),
           .uplink = in.text("Uplink"),
           .uplink_fixed = in.value<bool>("UplinkFixed"),
-          .port_address = in.text("PortAddress")};
+          .port_address = in.text("PortAddress"),
+          .ports = {},
+          .ports_problem = {}};
+}
+
+std::vector<NetworkPort> DeviceBus::ports() {
+  const auto rows = call<std::vector<Facts>>({interface_name, "Ports"}, local_timeout, stop_fd_);
+  std::vector<NetworkPort> ports;
+  for (const auto& row : rows) {
+    const Reader in{row};
+    ports.push_back({.name = in.text("name"),
+                     .is_laptops = in.value<bool>("laptop"),
+                     .reason = in.text("reason"),
+                     .remedy = in.text("remedy")});
+  }
+  return ports;
 }
 
 std::vector<ListedOnsite> DeviceBus::list() {

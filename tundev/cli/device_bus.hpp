@@ -50,6 +50,7 @@ class DeviceBus {
 
   // Each throws BusError when the agent refuses, is not there or does not answer, and Stopped.
   AgentStatus status();
+  std::vector<NetworkPort> ports();
   std::vector<ListedOnsite> list();
   std::vector<RunningSession> sessions();
   /// @param interface  the only one by which the server is reached; "": as configured

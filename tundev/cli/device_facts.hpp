@@ -10,6 +10,13 @@
 /// Every text is plain (no control character): it may be shown on a terminal as it is.
 namespace device::cli {
 
+/// A master's network port, and why it is not the laptop's.
+struct NetworkPort {
+  std::string name;
+  bool is_laptops = false;
+  std::string reason, remedy;  ///< "" when it is
+};
+
 struct AgentStatus {
   std::string name;    ///< "": not enrolled
   std::string role;    ///< "master", "onsite" or ""
@@ -18,9 +25,11 @@ struct AgentStatus {
   bool connected = false;
   std::string status;  ///< one sentence on the connection
   std::string version;
-  std::string uplink;         ///< the interface by which the server is reached; "": none known
-  bool uplink_fixed = false;  ///< no other one is used
-  std::string port_address;   ///< ours on the laptop's port, CIDR; "": there is none
+  std::string uplink;              ///< the interface by which the server is reached; "": none known
+  bool uplink_fixed = false;       ///< no other one is used
+  std::string port_address;        ///< ours on the laptop's port, CIDR; "": there is none
+  std::vector<NetworkPort> ports;  ///< a master's; not asked for by DeviceBus::status()
+  std::string ports_problem;       ///< why they cannot be told; "": they can
 };
 
 struct ListedOnsite {

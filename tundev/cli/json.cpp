@@ -52,6 +52,16 @@ std::string json_onsites(const std::vector<ListedOnsite>& onsites) {
 
 std::string json_status(const AgentStatus& status, const std::vector<RunningSession>& sessions) {
   auto json = status_json(status);
+  if (status.role == "master") {
+    json["port_address"] = status.port_address;
+    json["ports"] = Json::array();
+    json["ports_problem"] = status.ports_problem;
+  }
+  for (const auto& port : status.ports)
+    json["ports"].push_back({{"name", port.name},
+                             {"laptop", port.is_laptops},
+                             {"reason", port.reason},
+                             {"remedy", port.remedy}});
   json["sessions"] = Json::array();
   for (const auto& session : sessions)
     json["sessions"].push_back({{"id", session.id},

@@ -72,6 +72,17 @@ void Provision::report(const CardStatus& status) {
   }
 }
 
+/// A card that cannot be read is no reason to stop either: what was kept of it makes the system.
+std::optional<std::string> Provision::read_card() {
+  try {
+    return card_.read();
+  } catch (const std::system_error& error) {
+    console_.note(fmt::format("the card's file is passed over: {}", error.what()));
+    card_is_damaged_ = true;
+    return std::nullopt;
+  }
+}
+
 /// @return whether the file on the card is good, or there is none
 bool Provision::take_over(const std::optional<std::string>& on_card) {
   if (!on_card || is_ours(on_card)) return true;
@@ -98,9 +109,9 @@ std::optional<tunnel::provision::Provisioning> Provision::kept_provisioning() {
 }
 
 int Provision::settings() {
-  const auto on_card = card_.read();
+  const auto on_card = read_card();
   const bool fresh = on_card && !is_ours(on_card);
-  const bool good = take_over(on_card);
+  const bool good = take_over(on_card) && !card_is_damaged_;
   const auto kept = kept_provisioning();
   if (!kept) return good && !settings_.kept() ? exit_done : exit_failed;
   provisioning_ = *kept;
@@ -156,9 +167,11 @@ std::optional<Enrolling::Next> Provision::try_once(int stop_fd, Enrolling& enrol
     try {
       const auto made = bus.enroll(provisioning_.code);
       why_.clear();
-      if (made.name != provisioning_.name)
-        why_ = fmt::format("the code was made for {}, so that is what this device is now, not {}",
-                           made.name, provisioning_.name);
+      if (made.name != provisioning_.name || made.role != provisioning_.role)
+        why_ = fmt::format(
+            "the code was made for {} ({}), so that is what this device is now, not "
+            "{} ({})",
+            made.name, made.role, provisioning_.name, provisioning_.role);
       return Enrolling::Next::done;
     } catch (const BusError& failure) {
       error = failure.name;
@@ -176,7 +189,7 @@ std::optional<Enrolling::Next> Provision::try_once(int stop_fd, Enrolling& enrol
 
 /// Said once for each cause.
 void Provision::report_trouble() {
-  if (tries_ < quiet_tries || why_ == reported_ || !(card_.read() == settings_.kept())) return;
+  if (tries_ < quiet_tries || why_ == reported_ || !(read_card() == settings_.kept())) return;
   reported_ = why_;
   report({.name = provisioning_.name,
           .why = {why_},
@@ -185,15 +198,24 @@ void Provision::report_trouble() {
 }
 
 int Provision::finish() {
-  const auto on_card = card_.read();
+  const auto on_card = read_card();
   const bool ours = is_ours(on_card);
   provisioning_.code.clear();
   settings_.keep(tunnel::provision::to_toml(provisioning_));
-  if (ours) card_.destroy();
   if (on_card && !ours) return exit_done;  // its problems stand in the status
+  std::vector<std::string> why;
+  if (!why_.empty()) why.push_back(why_);
+  try {
+    if (ours) card_.destroy();
+  } catch (const std::system_error& error) {
+    why.push_back(
+        fmt::format("the file is still here, though its code is used up: {}; the next "
+                    "start tries again to delete it",
+                    error.what()));
+  }
   report({.name = provisioning_.name,
           .enrolled = true,
-          .why = why_.empty() ? std::vector<std::string>{} : std::vector{why_},
+          .why = std::move(why),
           .done = summary(provisioning_)});
   console_.print(fmt::format("enrolled as {}", provisioning_.name));
   return exit_done;

@@ -35,6 +35,7 @@ class Provision {
   int enroll();
 
  private:
+  std::optional<std::string> read_card();
   bool take_over(const std::optional<std::string>& on_card);
   int apply_kept(bool fresh);
   std::optional<tunnel::provision::Provisioning> kept_provisioning();
@@ -49,6 +50,7 @@ class Provision {
   Card card_;
   Settings settings_;
   bool is_running_system_;
+  bool card_is_damaged_ = false;
   tunnel::provision::Provisioning provisioning_;
   std::string why_;       ///< why the last try failed
   std::string reported_;  ///< what the card says of that

@@ -70,6 +70,19 @@ std::string uplink_line(const AgentStatus& status) {
                      status.uplink_fixed ? " and no other (onsitedev -U auto: as configured)" : "");
 }
 
+std::string port_lines(const AgentStatus& status) {
+  if (status.role != "master") return {};
+  if (!status.ports_problem.empty()) return fmt::format("port:    {}\n", status.ports_problem);
+  if (status.ports.empty()) return "port:    there is none; plug a USB-Ethernet adapter in\n";
+  std::string text;
+  for (const auto& port : status.ports)
+    text += port.is_laptops
+                ? fmt::format("port:    {} is the laptop's, {}\n", port.name, status.port_address)
+                : fmt::format("port:    {} is not the laptop's: {}; {}\n", port.name, port.reason,
+                              port.remedy);
+  return text;
+}
+
 std::string session_lines(const std::vector<RunningSession>& sessions, tunnel::UnixSeconds now) {
   std::string text;
   for (const auto& session : sessions) {
@@ -169,7 +182,7 @@ std::string format_onsites(const std::vector<ListedOnsite>& onsites) {
 
 std::string format_status(const AgentStatus& status, const std::vector<RunningSession>& sessions,
                           tunnel::UnixSeconds now) {
-  return identity_line(status) + server_line(status) + uplink_line(status) +
+  return identity_line(status) + server_line(status) + uplink_line(status) + port_lines(status) +
          session_lines(sessions, now) + fmt::format("service: tundev-agent {}\n", status.version);
 }
 

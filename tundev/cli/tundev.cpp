@@ -49,9 +49,23 @@ int enroll(Console& console, const std::vector<std::string>& words, const std::s
   return exit_done;
 }
 
+/// What is said of the ports must not keep the rest of the status from who needs it.
+void add_ports(DeviceBus& bus, AgentStatus& facts) {
+  try {
+    facts.ports = bus.ports();
+  } catch (const BusError& error) {
+    const auto complaint = explain_bus_error("", error.name, error.what());
+    facts.ports_problem = fmt::format("{}; {}", complaint.why, complaint.next);
+    if (error.name.ends_with(".UnknownMethod"))
+      facts.ports_problem =
+          "an older service still runs; restart it with: systemctl restart tundev-agent";
+  }
+}
+
 int status(Console& console) {
   DeviceBus bus;
-  const auto facts = bus.status();
+  auto facts = bus.status();
+  if (facts.role == "master") add_ports(bus, facts);
   const auto sessions = facts.name.empty() ? std::vector<RunningSession>{} : bus.sessions();
   console.print(console.json() ? json_status(facts, sessions)
                                : format_status(facts, sessions, tunnel::unix_now()));

@@ -10,27 +10,23 @@
 
 #include <cerrno>
 #include <fcntl.h>
-#include <system_error>
 #include <unistd.h>
 
 namespace device {
 namespace {
 
 namespace fs = std::filesystem;
+using tunnel::throw_errno;
 using tunnel::UniqueFd;
 
 constexpr std::string_view used_up = "# used up\n";
-
-[[noreturn]] void fail(const std::string& attempted, const fs::path& path) {
-  throw std::system_error{errno, std::generic_category(), attempted + " " + path.string()};
-}
 
 /// The folder is writable as long as this lives.
 class Writable {
  public:
   explicit Writable(const fs::path& folder) : folder_{folder} {
     struct statvfs facts {};
-    if (::statvfs(folder.c_str(), &facts) != 0) fail("look at", folder);
+    if (::statvfs(folder.c_str(), &facts) != 0) throw_errno("look at", folder);
     if ((facts.f_flag & ST_RDONLY) == 0) return;
     // A remount sets all flags anew.
     for (const auto& [here, there] :
@@ -39,7 +35,7 @@ class Writable {
           std::pair{ST_NODIRATIME, MS_NODIRATIME}, std::pair{ST_RELATIME, MS_RELATIME},
           std::pair{ST_SYNCHRONOUS, MS_SYNCHRONOUS}})
       if ((facts.f_flag & static_cast<unsigned long>(here)) != 0) flags_ |= there;
-    if (!remount(0)) fail("make writable", folder);
+    if (!remount(0)) throw_errno("make writable", folder);
     remounted_ = true;
   }
   ~Writable() {
@@ -60,14 +56,13 @@ class Writable {
 void overwrite(const fs::path& file) {
   const UniqueFd fd{::open(file.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW)};
   struct stat facts {};
-  if (!fd || ::fstat(fd.get(), &facts) != 0) fail("open", file);
+  if (!fd || ::fstat(fd.get(), &facts) != 0) throw_errno("open", file);
   const auto size = std::min<std::size_t>(static_cast<std::size_t>(facts.st_size),
                                           tunnel::provision::file_bytes_max);
   std::string nothing{used_up};
   nothing.resize(std::max(size, used_up.size()), '\n');
-  if (::write(fd.get(), nothing.data(), nothing.size()) != static_cast<ssize_t>(nothing.size()) ||
-      ::fsync(fd.get()) != 0)
-    fail("overwrite", file);
+  if (!tunnel::write_all(fd.get(), nothing) || ::fsync(fd.get()) != 0)
+    throw_errno("overwrite", file);
 }
 
 }  // namespace
@@ -81,13 +76,13 @@ Card::Card(fs::path file, fs::path status) : file_{std::move(file)}, status_{std
 std::optional<std::string> Card::read() {
   const UniqueFd fd{::open(file_.c_str(), O_RDONLY | O_CLOEXEC)};
   if (!fd && errno == ENOENT) return std::nullopt;
-  if (!fd) fail("open", file_);
+  if (!fd) throw_errno("open", file_);
   std::string text(tunnel::provision::file_bytes_max + 1, '\0');
   std::size_t size = 0;
   while (size < text.size()) {
     const auto got = ::read(fd.get(), text.data() + size, text.size() - size);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) fail("read", file_);
+    if (got < 0) throw_errno("read", file_);
     if (got == 0) break;
     size += static_cast<std::size_t>(got);
   }
@@ -106,9 +101,8 @@ void Card::destroy() {
   const auto folder = file_.parent_path();
   const Writable window{folder};
   overwrite(file_);
-  if (::unlink(file_.c_str()) != 0) fail("delete", file_);
-  const UniqueFd fd{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (!fd || ::fsync(fd.get()) != 0) fail("sync", folder);
+  if (::unlink(file_.c_str()) != 0) throw_errno("delete", file_);
+  if (!tunnel::sync_folder(folder)) throw_errno("sync", folder);
 }
 
 }  // namespace device

@@ -15,6 +15,7 @@ constexpr char written_by[] = "# Written by tundev provision at every boot: chan
 constexpr char board_port_path[] = "/etc/systemd/network/20-rdv-board-port.network";
 constexpr char uplink_path[] = "/etc/systemd/network/21-rdv-uplink.network";
 constexpr char lan_path[] = "/etc/systemd/network/30-rdv-lan.network";
+constexpr char laptop_path[] = "/etc/systemd/network/40-rdv-laptop.network";
 constexpr char modem_path[] = "/etc/NetworkManager/system-connections/rdv-uplink.nmconnection";
 constexpr char modem_only_path[] = "/etc/NetworkManager/conf.d/rdv-uplink.conf";
 constexpr char marker_begin[] = "# --- by tundev provision: changes are lost";
@@ -27,11 +28,12 @@ constexpr unsigned secret_mode = 0600;
 constexpr char match_board_usb[] =
     "Path=platform-*.usb-usb-0:1.1:1.0 platform-*.usb-usb-0:1.1.1:1.0\n"
     "Driver=smsc95xx lan78xx\n";
+constexpr char match_adapter[] = "Type=ether\nKind=!*\nPath=*-usb-*\nDriver=!smsc95xx lan78xx\n";
 constexpr char match_no_usb[] = "Type=ether\nKind=!*\nPath=!*-usb-*\n";
 constexpr char match_any[] = "Type=ether\nKind=!*\n";
 
 std::string wpa_path(const Provisioning::Uplink& uplink) {
-  return fmt::format("/etc/wpa_supplicant/wpa_supplicant-{}.conf", wifi_interface(uplink));
+  return fmt::format("{}/wpa_supplicant-{}.conf", wpa_folder, wifi_interface(uplink));
 }
 
 std::string network_text(std::string_view match, const Provisioning::Uplink& uplink) {
@@ -55,7 +57,7 @@ std::string wpa_text(const Provisioning::Uplink& uplink) {
                      uplink.country, tunnel::to_hex(tunnel::as_bytes(uplink.ssid)), secret);
 }
 
-/// nm-settings-keyfile(5).
+/// nm-settings-keyfile(5): blanks at the beginning of a value are skipped unless they are escaped.
 std::string modem_text(const Provisioning::Uplink& uplink) {
   auto text = fmt::format(
       "{}[connection]\nid=rdv-uplink\nuuid=6d2f0f0e-5b8f-4c0e-9a53-726476000001\ntype=gsm\n"
@@ -64,7 +66,10 @@ std::string modem_text(const Provisioning::Uplink& uplink) {
       uplink.interface.empty() ? "" : fmt::format("interface-name={}\n", uplink.interface),
       uplink.apn);
   const auto add = [&](const char* key, const std::string& value) {
-    if (!value.empty()) text += fmt::format("{}={}\n", key, value);
+    if (value.starts_with(' '))
+      text += fmt::format("{}=\\s{}\n", key, value.substr(1));
+    else if (!value.empty())
+      text += fmt::format("{}={}\n", key, value);
   };
   add("username", uplink.user);
   add("password", uplink.password);
@@ -88,6 +93,13 @@ PlannedFile lan_file() {
   return {lan_path, fmt::format("{}[Match]\n{}\n[Link]\nRequiredForOnline=no\n\n"
                                 "[Network]\nDHCP=yes\n\n[DHCPv4]\nRouteMetric=2048\n",
                                 written_by, match_any)};
+}
+
+/// Of a master: an adapter that is not the uplink is tundev-netd's, whatever it is called. It is
+/// eth0 on a board without Ethernet, where the system would ask the laptop for an address.
+PlannedFile laptop_file() {
+  return {laptop_path,
+          fmt::format("{}[Match]\n{}\n[Link]\nUnmanaged=yes\n", written_by, match_adapter)};
 }
 
 /// TOML's basic string; values that are checked hold no control character.
@@ -119,16 +131,18 @@ std::string proxy_password(const Provisioning::Proxy& proxy) {
   return !proxy.password.empty() || !url ? proxy.password : url->password;
 }
 
-/// Without the lines from one marker to the other.
+/// Without the lines from one marker to the other. With no end in sight only the marker goes:
+/// whatever stands behind it may be somebody else's.
 std::string without_our_lines(std::string_view text) {
   std::string rest;
   bool ours = false;
   while (!text.empty()) {
     const auto line = text.substr(0, std::min(text.find('\n'), text.size() - 1) + 1);
     text.remove_prefix(line.size());
-    if (line.starts_with(marker_begin)) ours = true;
-    if (!ours) rest += line;
-    if (line.starts_with(marker_end)) ours = false;
+    const bool begins = line.starts_with(marker_begin), ends = line.starts_with(marker_end);
+    if (!ours && !begins && !ends) rest += line;
+    if (begins) ours = text.find(marker_end) != std::string_view::npos;
+    if (ends) ours = false;
   }
   return rest;
 }
@@ -167,6 +181,7 @@ std::string wifi_interface(const Provisioning::Uplink& uplink) {
 std::vector<PlannedFile> planned_files(const Provisioning& p) {
   std::vector<PlannedFile> files{{"/etc/hostname", p.name + "\n"}};
   const auto& uplink = p.uplink;
+  if (p.role == "master") files.push_back(laptop_file());
   if (const auto password = proxy_password(p.proxy); !password.empty())
     files.push_back({proxy_password_path, password + "\n", secret_mode});
   if (uplink.kind == "apn") {
@@ -186,9 +201,13 @@ std::vector<PlannedFile> planned_files(const Provisioning& p) {
   return files;
 }
 
-std::vector<std::filesystem::path> files_of_ours(const Provisioning& p) {
-  return {board_port_path, uplink_path,        lan_path,           modem_path,
-          modem_only_path, wpa_path(p.uplink), proxy_password_path};
+std::vector<std::filesystem::path> files_of_ours() {
+  return {board_port_path, uplink_path,     lan_path,           laptop_path,
+          modem_path,      modem_only_path, proxy_password_path};
+}
+
+bool is_written_by_us(std::string_view text) {
+  return text.starts_with(written_by);
 }
 
 std::string with_keys(std::string_view authorized_keys, const std::vector<std::string>& keys) {

@@ -81,14 +81,21 @@ void Settings::write_device_toml(const Provisioning& p) const {
   if (text != before) write(device_toml, text, 0644);
 }
 
+/// What an earlier file of the card had made, its secrets with it.
+void Settings::remove_old(const std::vector<PlannedFile>& files) const {
+  auto old = files_of_ours();
+  if (fs::exists(at(wpa_folder)))
+    for (const auto& entry : fs::directory_iterator{at(wpa_folder)})
+      if (entry.is_regular_file() && is_written_by_us(tunnel::read_file(entry.path())))
+        old.push_back(wpa_folder / entry.path().filename());
+  for (const auto& path : old)
+    if (std::ranges::find(files, path, &PlannedFile::path) == files.end()) fs::remove(at(path));
+}
+
 void Settings::apply(const Provisioning& p) const {
   require_programs(p);
   const auto files = planned_files(p);
-  for (const auto& old : files_of_ours(p)) {
-    const bool planned =
-        std::any_of(files.begin(), files.end(), [&](const auto& f) { return f.path == old; });
-    if (!planned) fs::remove(at(old));
-  }
+  remove_old(files);
   for (const auto& file : files)
     write(file.path, file.text, file.mode);
   const auto keys = text_of(at(place_.authorized_keys));

@@ -39,6 +39,7 @@ class Settings {
  private:
   std::filesystem::path at(const std::filesystem::path& absolute) const;
   void write(const std::filesystem::path& absolute, std::string_view text, unsigned mode) const;
+  void remove_old(const std::vector<PlannedFile>& files) const;
   void require_programs(const Provisioning& provisioning) const;
   void write_device_toml(const Provisioning& provisioning) const;
 

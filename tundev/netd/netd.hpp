@@ -82,6 +82,9 @@ class Netd {
   /// @throws RequestError InvalidArgument
   void set_role(const std::string& role);
   Interface interface() const;
+  /// A master's network ports, and why each is not the laptop's; of another device none.
+  /// @throws net::NetError
+  std::vector<PortReport> ports() { return port_ ? port_->report() : std::vector<PortReport>{}; }
   /// What keeps netd from its work, as one sentence: the kernel does not answer. "": nothing.
   std::string trouble() noexcept;
   /// One sentence on how it does.

@@ -91,6 +91,16 @@ std::tuple<std::string, std::string, std::string, bool> NetdDbus::GetInterface()
   return {port.name, port.mac, port.address, port.carrier};
 }
 
+std::vector<NetdDbus::Options> NetdDbus::GetPorts() {
+  std::vector<Options> ports;
+  for (const auto& port : answer([&] { return netd_.ports(); }))
+    ports.push_back({{"name", port.name},
+                     {"laptop", port.is_laptops},
+                     {"reason", port.reason},
+                     {"remedy", port.remedy}});
+  return ports;
+}
+
 NetdDbus::Options NetdDbus::GetUplink() {
   const auto uplink = answer([&] { return netd_.uplink(); });
   Options options{{"interface", uplink.interface},

@@ -27,6 +27,7 @@ class NetdDbus final : public sdbus::AdaptorInterfaces<org::rdv::Netd1_adaptor> 
 
   void SetRole(const std::string& role) override;
   std::tuple<std::string, std::string, std::string, bool> GetInterface() override;
+  std::vector<Options> GetPorts() override;
   Options GetUplink() override;
   void FixUplink(const std::string& interface) override;
   void SetServers(const std::vector<std::string>& addresses) override;

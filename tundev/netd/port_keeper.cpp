@@ -20,6 +20,14 @@ bool is_link_local(tunnel::Ipv4Address address) {
   return address.value >> 16U == 0xa9fe;
 }
 
+/// Of `[uplink]`, what names one interface; a glob or a kind may mean the laptop's port as well.
+std::vector<std::string> named_uplinks(const Config::Uplink& config) {
+  std::vector<std::string> names = config.devices;
+  names.push_back(config.device);
+  std::erase_if(names, [](const auto& name) { return name.find_first_of("*?[") != name.npos; });
+  return names;
+}
+
 }  // namespace
 
 PortKeeper::PortKeeper(tunnel::io::asio::io_context& io, net::Netlink& netlink, Guard& guard,
@@ -27,7 +35,9 @@ PortKeeper::PortKeeper(tunnel::io::asio::io_context& io, net::Netlink& netlink, 
     : io_{io},
       netlink_{netlink},
       guard_{guard},
-      policy_{{.match = config.master.match, .exclude = config.master.exclude}},
+      policy_{{.match = config.master.match,
+               .exclude = config.master.exclude,
+               .uplinks = named_uplinks(config.uplink)}},
       address_{*tunnel::Ipv4Prefix::parse(config.master.address)},
       runtime_dir_{config.runtime_dir},
       hostname_{std::move(hostname)},
@@ -47,7 +57,7 @@ void PortKeeper::look() {
   switch_on(links);
   const auto choice =
       policy_.choose(links, active_ ? std::optional{active_->port.index} : std::nullopt);
-  name_spares(choice.spares);
+  name_others(choice);
   const auto chosen = std::find_if(links.begin(), links.end(), [&](const LinkFacts& link) {
     return choice.index == link.index;
   });
@@ -55,8 +65,15 @@ void PortKeeper::look() {
                     chosen->name == active_->port.name && !dropped_;
   if (same) return;
   if (active_) lose(links);
+  trouble_.clear();
   if (chosen == links.end()) return;
   if (const auto link = netlink_.find_link(chosen->name)) set_up(*link);
+}
+
+std::vector<PortReport> PortKeeper::report() {
+  const auto trouble = active_ && !active_->ready ? "its DHCP and DNS are not ready yet" : trouble_;
+  return policy_.report(read_facts(), active_ ? std::optional{active_->port.index} : std::nullopt,
+                        trouble);
 }
 
 std::vector<LinkFacts> PortKeeper::read_facts() {
@@ -106,12 +123,16 @@ void PortKeeper::switch_on(const std::vector<LinkFacts>& links) {
   });
 }
 
-void PortKeeper::name_spares(const std::vector<std::string>& spares) {
-  for (const auto& name : spares)
-    if (std::find(spares_.begin(), spares_.end(), name) == spares_.end())
+void PortKeeper::name_others(const ExtremityPolicy::Choice& choice) {
+  for (const auto& name : choice.spares)
+    if (std::ranges::find(named_.spares, name) == named_.spares.end())
       log::warn("another adapter could be the laptop's port; it takes over when the first one goes",
                 {log::link(name)});
-  spares_ = spares;
+  for (const auto& name : choice.doubtful)
+    if (std::ranges::find(named_.doubtful, name) == named_.doubtful.end())
+      log::warn("the laptop's port or the uplink: not taken until a default route tells which",
+                {log::link(name)});
+  named_ = choice;
 }
 
 void PortKeeper::lose(const std::vector<LinkFacts>& links) {
@@ -140,6 +161,7 @@ void PortKeeper::set_up(const net::LinkInfo& link) {
   } catch (const std::runtime_error& error) {  // NetError, or what the file system refuses
     log::error("cannot set up the laptop's port; it is tried again",
                {log::link(link.name), log::reason(error.what())});
+    trouble_ = error.what();
     return retry_later();
   }
   active_ = std::move(fresh);

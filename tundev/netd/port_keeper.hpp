@@ -49,6 +49,9 @@ class PortKeeper {
   /// now: it may be another laptop.
   void dropped(int index) { dropped_ |= active_ && active_->port.index == index; }
 
+  /// The network ports there are, and why each is not the laptop's. @throws net::NetError as look()
+  std::vector<PortReport> report();
+
   const Port* port() const { return active_ ? &active_->port : nullptr; }
   const tunnel::Ipv4Prefix& address() const { return address_; }
   /// Whether the laptop can ask for its address: `ready` has been called for this port.
@@ -80,7 +83,7 @@ class PortKeeper {
 
   std::vector<LinkFacts> read_facts();
   void switch_on(const std::vector<LinkFacts>& links);
-  void name_spares(const std::vector<std::string>& spares);
+  void name_others(const ExtremityPolicy::Choice& choice);
   void lose(const std::vector<LinkFacts>& links);
   void set_up(const net::LinkInfo& link);
   std::unique_ptr<Dnsmasq> make_dnsmasq(const std::string& port);
@@ -97,9 +100,10 @@ class PortKeeper {
   std::string hostname_;
   Events events_;
   std::map<int, std::unique_ptr<net::Link>>
-      switched_on_;                  // by index: to see whether they have carrier
-  std::vector<std::string> spares_;  // named in the log already
+      switched_on_;                // by index: to see whether they have carrier
+  ExtremityPolicy::Choice named_;  // in the log already
   std::optional<Active> active_;
+  std::string trouble_;  // why the chosen port could not be set up; "": it could
   bool dropped_ = false;
   bool leaving_ = false;  // the port is being undone
   int without_dhcp_ = 0;  // NoDhcp objects

@@ -2,13 +2,13 @@
 #include "bus/supervisor.hpp"
 
 #include "base/unique_fd.hpp"
+#include "support/temporary_folder.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <sys/socket.h>
 #include <sys/un.h>
 
 #include <cstring>
-#include <filesystem>
 #include <optional>
 #include <stdexcept>
 #include <stdlib.h>
@@ -26,8 +26,6 @@ constexpr auto timeout = 300ms;
 class Manager {
  public:
   Manager() {
-    std::string pattern = std::filesystem::temp_directory_path() / "rdv-notify-XXXXXX";
-    folder_ = ::mkdtemp(pattern.data());
     sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
     const auto path = (folder_ / "notify").string();
     std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
@@ -41,7 +39,6 @@ class Manager {
   ~Manager() {
     ::unsetenv("NOTIFY_SOCKET");
     ::unsetenv("WATCHDOG_USEC");
-    std::filesystem::remove_all(folder_);
   }
 
   /// The lines that came since the last call.
@@ -61,7 +58,7 @@ class Manager {
   }
 
  private:
-  std::filesystem::path folder_;
+  tunnel::test::TemporaryFolder folder_;
   tunnel::UniqueFd socket_;
 };
 

@@ -55,6 +55,13 @@ Bytes packet(std::string_view from, std::string_view to, std::string_view text) 
   return bytes;
 }
 
+Bytes from_master(std::string_view text) {
+  return packet(master_address, "192.168.1.50", text);
+}
+Bytes from_camera(std::string_view text) {
+  return packet("192.168.1.50", master_address, text);
+}
+
 std::string text_of(ByteView packet) {
   return std::string{tunnel::as_text(packet.subspan(ip_at + headers_bytes))};
 }

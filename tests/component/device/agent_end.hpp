@@ -1,6 +1,7 @@
 #pragma once
 #include "base/unique_fd.hpp"
 #include "component/device/agent_relay.hpp"
+#include "component/device/no_sigpipe.hpp"
 #include "io/packet_pump.hpp"
 #include "wire/grant.hpp"
 
@@ -22,6 +23,8 @@ inline constexpr char onsite_address[] = "192.168.200.5";
 
 /// An IPv4/UDP packet with its virtio_net_hdr, as a TUN gives and takes it.
 Bytes packet(std::string_view from, std::string_view to, std::string_view text);
+Bytes from_master(std::string_view text);  ///< such a packet to the camera
+Bytes from_camera(std::string_view text);  ///< and its answer
 /// The text of such a packet.
 std::string text_of(ByteView packet);
 

@@ -4,7 +4,6 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
-#include <csignal>
 #include <set>
 
 using namespace agent_test;
@@ -13,10 +12,6 @@ using namespace std::chrono_literals;
 /// What a relay that is against us can do to a session: each attempt is noticed, and no packet that
 /// was touched, or that came behind one that was, reaches a TUN.
 namespace {
-
-struct NoSigpipe {
-  NoSigpipe() { std::signal(SIGPIPE, SIG_IGN); }
-};
 
 using Records = std::vector<Bytes>;
 

@@ -3,6 +3,7 @@
 #include "agent/identity.hpp"
 #include "agent/identity_text.hpp"
 #include "support/memory_tls.hpp"
+#include "support/temporary_folder.hpp"
 #include "support/traced_child.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -23,12 +24,6 @@ constexpr auto& names = IdentityStore::names;
 
 /// An empty state folder, and two identities that may be stored in it.
 struct Folder {
-  Folder() {
-    std::string pattern = fs::temp_directory_path() / "rdv-identity-XXXXXX";
-    path = ::mkdtemp(pattern.data());
-  }
-  ~Folder() { fs::remove_all(path); }
-
   IdentityStore store() const { return IdentityStore{path}; }
   /// How many files there are.
   std::size_t count() const {
@@ -36,7 +31,8 @@ struct Folder {
         std::distance(fs::directory_iterator{path}, fs::directory_iterator{}));
   }
 
-  fs::path path;
+  tunnel::test::TemporaryFolder folder;
+  fs::path path = folder.path();
 };
 
 Identity identity(const std::string& name) {

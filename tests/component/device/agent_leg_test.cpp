@@ -5,23 +5,10 @@
 #include <boost/test/unit_test.hpp>
 #include <fmt/format.h>
 
-#include <csignal>
-
 using namespace agent_test;
 using namespace std::chrono_literals;
 
 namespace {
-
-struct NoSigpipe {
-  NoSigpipe() { std::signal(SIGPIPE, SIG_IGN); }
-};
-
-Bytes from_master(std::string_view text) {
-  return packet(master_address, "192.168.1.50", text);
-}
-Bytes from_camera(std::string_view text) {
-  return packet("192.168.1.50", master_address, text);
-}
 
 const std::vector cuts{Cut::as_read, Cut::single_bytes, Cut::coalesced, Cut::random};
 

@@ -5,18 +5,12 @@
 #include <boost/test/unit_test.hpp>
 #include <openssl/ssl.h>
 
-#include <csignal>
-
 using namespace agent_test;
 using namespace std::chrono_literals;
 
 /// What an authenticated but broken other end can send inside the inner session: every type and
 /// length is either taken, ignored or ends the session with a cause, and never crashes.
 namespace {
-
-struct NoSigpipe {
-  NoSigpipe() { std::signal(SIGPIPE, SIG_IGN); }
-};
 
 /// A real onsite and, in place of the master, a leg whose inner TLS the test writes to itself.
 struct Broken {

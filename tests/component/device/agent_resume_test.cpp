@@ -5,8 +5,6 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include <csignal>
-
 using namespace agent_test;
 using namespace std::chrono_literals;
 using tunnel::io::TunKeeper;
@@ -16,10 +14,6 @@ using tunnel::test::tcp_packet;
 
 /// A pump whose leg is lost, and another one on the same TUN.
 namespace {
-
-struct NoSigpipe {
-  NoSigpipe() { std::signal(SIGPIPE, SIG_IGN); }
-};
 
 /// A session whose ends keep their TUN when their leg is lost.
 struct Resumable : Session {

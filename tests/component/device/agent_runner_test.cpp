@@ -6,7 +6,6 @@
 #include <boost/test/unit_test.hpp>
 #include <fmt/format.h>
 
-#include <csignal>
 #include <filesystem>
 
 using namespace agent_test;
@@ -15,17 +14,6 @@ using tunnel::Clock;
 
 /// A session whose legs are lost again and again goes on over the same TUN.
 namespace {
-
-struct NoSigpipe {
-  NoSigpipe() { std::signal(SIGPIPE, SIG_IGN); }
-};
-
-Bytes from_master(std::string_view text) {
-  return packet(master_address, "192.168.1.50", text);
-}
-Bytes from_camera(std::string_view text) {
-  return packet("192.168.1.50", master_address, text);
-}
 
 /// A TCP segment without options, from the master's side.
 Bytes segment(std::uint16_t port, std::string_view text) {

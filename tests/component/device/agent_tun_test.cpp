@@ -9,7 +9,6 @@
 #include <linux/if_tun.h>
 #include <sys/socket.h>
 
-#include <csignal>
 #include <fcntl.h>
 #include <future>
 #include <random>
@@ -24,10 +23,6 @@ using tunnel::UniqueFd;
 /// The pump between two real TUN devices, each in a namespace of its own: the kernels' own packets,
 /// checksums and super-packets go through. Needs root.
 namespace {
-
-struct NoSigpipe {
-  NoSigpipe() { std::signal(SIGPIPE, SIG_IGN); }
-};
 
 /// A network namespace with loopback and one end of the tunnel; the thread that made it is inside.
 struct Island {

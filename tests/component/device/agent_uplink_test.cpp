@@ -1,11 +1,11 @@
 #define BOOST_TEST_MODULE agent_uplink
 #include "agent/uplink.hpp"
+#include "component/device/no_sigpipe.hpp"
 #include "support/memory_tls.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <openssl/x509_vfy.h>
 
-#include <csignal>
 #include <deque>
 
 using namespace device;
@@ -17,10 +17,6 @@ using tunnel::ByteView;
 
 /// A device's control connection against a server that the test scripts.
 namespace {
-
-struct NoSigpipe {
-  NoSigpipe() { std::signal(SIGPIPE, SIG_IGN); }
-};
 
 Identity identity_of(const tunnel::test::World& world) {
   const auto& made = world.onsite;

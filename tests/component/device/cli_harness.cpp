@@ -113,9 +113,6 @@ void Command::send(int signal) const {
 }
 
 PrivateBus::PrivateBus(const std::string& policy) {
-  char name[] = "/tmp/rdv-cli-test-XXXXXX";
-  if (::mkdtemp(name) == nullptr) throw std::runtime_error{"no folder for the bus"};
-  folder_ = name;
   const auto address = "unix:path=" + (folder_ / "bus").string();
   std::string text = configuration;
   replace(text, "unix:path=SOCKET", address);
@@ -127,11 +124,6 @@ PrivateBus::PrivateBus(const std::string& policy) {
                                "--nopidfile", "--print-address"});
   if (!daemon_->line()) throw std::runtime_error{"dbus-daemon did not start"};
   ::setenv("DBUS_SYSTEM_BUS_ADDRESS", address.c_str(), 1);
-}
-
-PrivateBus::~PrivateBus() {
-  daemon_.reset();
-  std::filesystem::remove_all(folder_);
 }
 
 ScriptedAgent::ScriptedAgent(sdbus::IConnection& connection)

@@ -1,6 +1,7 @@
 #pragma once
 #include "base/unique_fd.hpp"
 #include "org.rdv.Device1_adaptor.hpp"
+#include "support/temporary_folder.hpp"
 
 #include <sys/types.h>
 
@@ -57,10 +58,9 @@ class PrivateBus {
  public:
   /// @param policy  XML within <policy context="default">, after everything was allowed
   explicit PrivateBus(const std::string& policy = "");
-  ~PrivateBus();
 
  private:
-  std::filesystem::path folder_;
+  tunnel::test::TemporaryFolder folder_;
   std::unique_ptr<Command> daemon_;
 };
 
@@ -77,6 +77,7 @@ class ScriptedAgent : public sdbus::AdaptorInterfaces<org::rdv::Device1_adaptor>
   std::string port_address = "192.168.38.225/29";
   // What it does.
   std::function<std::vector<Facts>()> on_list = [] { return std::vector<Facts>{}; };
+  std::function<std::vector<Facts>()> on_ports = [] { return std::vector<Facts>{}; };
   std::function<std::uint64_t(const std::string&, const Facts&)> on_open;
   std::function<std::uint64_t(const std::string&)> on_hold =
       [](const std::string&) -> std::uint64_t {
@@ -102,6 +103,9 @@ class ScriptedAgent : public sdbus::AdaptorInterfaces<org::rdv::Device1_adaptor>
   }
   void List(sdbus::Result<std::vector<Facts>>&& result) override {
     answer(result, [&] { result.returnResults(on_list()); });
+  }
+  void Ports(sdbus::Result<std::vector<Facts>>&& result) override {
+    answer(result, [&] { result.returnResults(on_ports()); });
   }
   void FixUplink(sdbus::Result<>&& result, std::string interface) override {
     answer(result, [&] {

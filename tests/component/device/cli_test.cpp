@@ -369,3 +369,36 @@ BOOST_FIXTURE_TEST_CASE(tundev_status_tells_who_this_device_is, Device) {
   BOOST_TEST(json::parse(*programs.line())["connected"] == true);
   BOOST_TEST(programs.exit_code() == 0);
 }
+
+BOOST_FIXTURE_TEST_CASE(tundev_status_says_of_each_port_why_it_is_not_the_laptops, Device) {
+  const auto port = [](const char* port_name, const char* reason, const char* remedy) {
+    return Facts{{"name", std::string{port_name}},
+                 {"laptop", *reason == '\0'},
+                 {"reason", std::string{reason}},
+                 {"remedy", std::string{remedy}}};
+  };
+  agent->on_ports = [&] {
+    return std::vector{port("eth0", "it is a way\nto the Internet", "use another"),
+                       port("usb0", "", "")};
+  };
+  Command text{TUNDEV, {"status"}};
+  BOOST_TEST(text.exit_code() == 0);
+  // Nothing that comes over the bus can forge a line.
+  BOOST_TEST_CONTEXT(text.rest())
+  BOOST_TEST((text.rest().find("\nport:    eth0 is not the laptop's: it is a way?to the Internet; "
+                               "use another\n"
+                               "port:    usb0 is the laptop's, 192.168.38.225/29\n") !=
+              std::string::npos));
+  Command programs{TUNDEV, {"status", "--json"}};
+  const auto shown = json::parse(*programs.line());
+  BOOST_TEST(shown["ports"][0]["remedy"] == "use another");
+  BOOST_TEST(shown["ports"][1]["laptop"] == true);
+  BOOST_TEST(shown["port_address"] == "192.168.38.225/29");
+  agent->on_ports = []() -> std::vector<Facts> {
+    throw sdbus::Error{"org.rdv.Error.Failed", "its network service does not run; start it"};
+  };
+  Command without{TUNDEV, {"status"}};
+  BOOST_TEST(without.exit_code() == 0, "the rest is told all the same");
+  BOOST_TEST((without.rest().find("\nport:    its network service does not run; start it\n") !=
+              std::string::npos));
+}

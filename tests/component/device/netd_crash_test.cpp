@@ -16,18 +16,8 @@ constexpr auto hold_variable = "NETD_TEST_HOLD_SESSION";
 
 /// This program again, as an agent that opens a session and holds it: what gets killed.
 const bool holding = [] {
-  const char* address = ::getenv(hold_variable);
-  if (address == nullptr) return false;
-  auto connection = sdbus::createSessionBusConnectionWithAddress(address);
-  auto proxy = sdbus::createProxy(*connection, "org.rdv.Netd1", "/org/rdv/Netd1");
-  proxy->finishRegistration();
-  std::tuple<sdbus::UnixFd, std::string> opened;
-  proxy->callMethod("OpenSession")
-      .onInterface("org.rdv.Netd1")
-      .withArguments(std::uint64_t{7}, master_setup())
-      .storeResultsTo(opened);
-  for (;;)
-    ::pause();
+  if (const char* address = ::getenv(hold_variable)) hold_session(address, master_setup());
+  return false;
 }();
 
 struct Master {

@@ -17,6 +17,18 @@ struct Desk {
     office.must("ip addr add 192.168.1.1/24 dev eth0");
   }
 
+  /// What GetPorts says of this port: "laptop", why it is not the laptop's, or "" when it is not
+  /// named.
+  static std::string judged(Client& client, const std::string& name) {
+    for (const auto& port : client.GetPorts()) {
+      if (port.at("name").get<std::string>() != name) continue;
+      const auto reason = port.at("reason").get<std::string>();
+      BOOST_TEST(port.at("remedy").get<std::string>().empty() == reason.empty());
+      return port.at("laptop").get<bool>() ? "laptop" : reason;
+    }
+    return "";
+  }
+
   void plug(const std::string& port = "usb0", const std::string& link = "lap0") {
     cable(master, port, laptop, link);
   }
@@ -122,6 +134,28 @@ BOOST_AUTO_TEST_CASE(a_second_adapter_takes_over_when_the_first_goes) {
   BOOST_TEST(desk.client.wait_removed().name == "usb0");
   BOOST_TEST(desk.client.wait_added() == "usb1");
   BOOST_TEST(get_lease(desk.laptop, "lap1", desk.folder));
+}
+
+BOOST_AUTO_TEST_CASE(without_an_uplink_none_of_two_adapters_is_taken_until_it_is_known_which) {
+  Desk desk;
+  desk.master.must("ip route del default");
+  desk.plug("usb0", "lap0");  // the first one will turn out to be the uplink
+  desk.plug("usb1", "lap1");
+  Daemon daemon{desk.master, desk.bus, desk.folder};
+  Client client{desk.bus};
+  client.SetRole("master");
+  BOOST_TEST(std::get<0>(client.GetInterface()) == "");
+  for (const char* port : {"usb0", "usb1"})
+    BOOST_TEST(Desk::judged(client, port).starts_with("there is no default route yet"), port);
+  desk.master.must("ip addr add 10.7.0.2/24 dev usb0 && ip route add default via 10.7.0.1");
+  BOOST_TEST(client.wait_added() == "usb1", "the first that was ever taken");
+  BOOST_TEST(Desk::judged(client, "usb1") == "laptop");
+  BOOST_TEST(Desk::judged(client, "usb0") == "it is a way to the Internet");
+  BOOST_TEST(Desk::judged(client, "eth0") == "eth0 is the built-in port");
+  BOOST_TEST(Desk::judged(client, "lo") == "");
+  desk.master.must("ip route del default && ip addr flush dev usb0");
+  BOOST_TEST(get_lease(desk.laptop, "lap1", desk.folder), "it stays when the uplink fails");
+  BOOST_TEST(std::get<0>(client.GetInterface()) == "usb1");
 }
 
 BOOST_AUTO_TEST_CASE(without_a_session_the_laptop_is_told_that_there_is_no_way) {

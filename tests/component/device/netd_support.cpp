@@ -154,18 +154,6 @@ void cable(const Host& a, const std::string& link_a, const Host& b, const std::s
   BOOST_REQUIRE(until([&] { return settled(a, link_a) && settled(b, link_b); }));
 }
 
-Folder::Folder() {
-  std::string name = "/tmp/netd-test-XXXXXX";
-  BOOST_REQUIRE(::mkdtemp(name.data()) != nullptr);
-  path_ = name;
-  std::filesystem::permissions(path_, std::filesystem::perms::all);
-}
-
-Folder::~Folder() {
-  std::error_code ec;
-  std::filesystem::remove_all(path_, ec);
-}
-
 int end_process(pid_t pid, int signal) {
   ::kill(pid, signal);
   return wait_process(pid);
@@ -312,6 +300,24 @@ Setup onsite_setup(const Allow& allow, std::vector<std::string> deny) {
           {"tunnel", std::string{tunnel_prefix}},
           {"allow", allow},
           {"deny", std::move(deny)}};
+}
+
+void hold_session(const char* address, const Setup& setup, const std::vector<std::uint8_t>& note,
+                  const char* noted) {
+  constexpr std::uint64_t session = 7;
+  auto connection = sdbus::createSessionBusConnectionWithAddress(address);
+  auto proxy = sdbus::createProxy(*connection, "org.rdv.Netd1", "/org/rdv/Netd1");
+  proxy->finishRegistration();
+  std::tuple<sdbus::UnixFd, std::string> opened;
+  proxy->callMethod("OpenSession")
+      .onInterface("org.rdv.Netd1")
+      .withArguments(session, setup)
+      .storeResultsTo(opened);
+  if (!note.empty())
+    proxy->callMethod("LeaveNote").onInterface("org.rdv.Netd1").withArguments(session, note);
+  if (noted != nullptr) const tunnel::UniqueFd made{::creat(noted, 0600)};
+  for (;;)
+    ::pause();
 }
 
 std::string error_of(const std::function<void()>& call) {

@@ -2,6 +2,7 @@
 #include "base/unique_fd.hpp"
 #include "org.rdv.Netd1_proxy.hpp"
 #include "support/network_namespace.hpp"
+#include "support/temporary_folder.hpp"
 
 #include <sys/types.h>
 
@@ -61,12 +62,11 @@ void cable(const Host& a, const std::string& link_a, const Host& b, const std::s
 /// A folder that is gone with this object.
 class Folder {
  public:
-  Folder();
-  ~Folder();
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+  Folder() { std::filesystem::permissions(folder_.path(), std::filesystem::perms::all); }
+  std::string operator/(const std::string& name) const { return (folder_ / name).string(); }
 
  private:
-  std::filesystem::path path_;
+  tunnel::test::TemporaryFolder folder_;
 };
 
 /// Ends a process and waits for it.
@@ -141,6 +141,12 @@ using Allow = std::vector<sdbus::Struct<std::string, std::uint8_t, std::uint16_t
 inline constexpr const char* tunnel_prefix = "192.168.200.4/30";
 Setup master_setup(std::vector<std::string> dns = {});
 Setup onsite_setup(const Allow& allow, std::vector<std::string> deny = {});
+
+/// What an agent does that is to be killed: opens session 7 on the bus at `address`, and holds it.
+/// @param note  left with it unless it is empty  @param noted  a file that is made when it is left
+[[noreturn]] void hold_session(const char* address, const Setup& setup,
+                               const std::vector<std::uint8_t>& note = {},
+                               const char* noted = nullptr);
 
 /// The name of the D-Bus error that `call` gets; "" when it succeeds.
 std::string error_of(const std::function<void()>& call);

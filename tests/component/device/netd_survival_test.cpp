@@ -24,20 +24,9 @@ constexpr std::uint64_t session = 7;
 /// This program again, as an agent that opens a session, leaves a note and holds it: what gets
 /// killed.
 const bool holding = [] {
-  const char* address = ::getenv(hold_variable);
-  if (address == nullptr) return false;
-  auto connection = sdbus::createSessionBusConnectionWithAddress(address);
-  auto proxy = sdbus::createProxy(*connection, "org.rdv.Netd1", "/org/rdv/Netd1");
-  proxy->finishRegistration();
-  std::tuple<sdbus::UnixFd, std::string> opened;
-  proxy->callMethod("OpenSession")
-      .onInterface("org.rdv.Netd1")
-      .withArguments(session, onsite_setup(whole_lan))
-      .storeResultsTo(opened);
-  proxy->callMethod("LeaveNote").onInterface("org.rdv.Netd1").withArguments(session, note);
-  const tunnel::UniqueFd noted{::creat(::getenv(noted_variable), 0600)};
-  for (;;)
-    ::pause();
+  if (const char* address = ::getenv(hold_variable))
+    hold_session(address, onsite_setup(whole_lan), note, ::getenv(noted_variable));
+  return false;
 }();
 
 /// A TCP connection from the laptop to the camera.

@@ -15,10 +15,6 @@ std::string entries() {
   return run("conntrack -L 2>/dev/null; true");
 }
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 void add(const std::string& source, int port) {
   run("conntrack -I -p udp -s " + source + " -d 10.0.0.1 --sport " + std::to_string(port) +
       " --dport 53 --timeout 60 2>&1");

@@ -24,10 +24,6 @@ using namespace tunnel::net::test;
 
 namespace {
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 /// What a master with an open session has in its kernel.
 struct Session {
   Session(Netlink& netlink, const std::string& journal)

@@ -18,10 +18,6 @@ Ipv4Prefix prefix(const char* text) {
   return *Ipv4Prefix::parse(text);
 }
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 struct OnePort {
   VethPair veth{"usb0", "usb1"};
   Netlink netlink;

@@ -18,10 +18,6 @@ NftTable::Spec session(const std::string& body) {
   return {.name = "rdv_session", .body = body};
 }
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 std::string ruleset() {
   return run("nft list ruleset");
 }

@@ -38,10 +38,6 @@ std::string way_to_server(const char* more = "") {
   return run(std::string{"ip route get 203.0.113.10 "} + more);
 }
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(policy_routes)

@@ -11,10 +11,6 @@ using namespace tunnel::net::test;
 
 namespace {
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 IpRule::Spec from_usb0() {
   return {.iif = "usb0", .table = 1, .priority = 20};
 }

@@ -42,10 +42,6 @@ Ipv4Prefix prefix(const char* text) {
   return *Ipv4Prefix::parse(text);
 }
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 /// The customer: a TUN device in another namespace, joined by a thread with the one in this.
 class Customer {
  public:

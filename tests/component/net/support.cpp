@@ -61,6 +61,10 @@ bool succeeds(const std::string& command) {
   return execute(command).status == 0;
 }
 
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
 std::string snapshot() {
   return run(
       "{ ip -d link; ip -d addr; ip -d rule; ip -d route show table all; } |"

@@ -13,6 +13,8 @@ std::string run(const std::string& command);
 /// Whether a shell command succeeds.
 bool succeeds(const std::string& command);
 
+bool contains(const std::string& text, const std::string& part);
+
 /// Everything our types could touch in this namespace: links, addresses, rules, routes, nft,
 /// sysctls.
 std::string snapshot();

@@ -15,10 +15,6 @@ using namespace tunnel::net::test;
 
 namespace {
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 bool is_promiscuous(const std::string& link) {
   return !contains(run("ip -d -o link show " + link), "promiscuity 0");
 }

@@ -19,14 +19,6 @@ using namespace tunnel;
 using namespace tunnel::net;
 using namespace tunnel::net::test;
 
-namespace {
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-}  // namespace
-
 BOOST_AUTO_TEST_SUITE(tun_device)
 
 BOOST_AUTO_TEST_CASE(a_device_is_there_and_then_gone) {

@@ -36,17 +36,6 @@ std::string slurp(const fs::path& file) {
 
 }  // namespace
 
-TemporaryFolder::TemporaryFolder() {
-  std::string path = (fs::temp_directory_path() / "rdv-ctl-XXXXXX").string();
-  if (::mkdtemp(path.data()) == nullptr) throw std::runtime_error{"no temporary folder"};
-  path_ = path;
-  fs::permissions(path_, fs::perms{0755});
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  fs::remove_all(path_);
-}
-
 PolicyBus::PolicyBus(const fs::path& folder) {
   const auto configuration = folder / "bus.conf";
   tunnel::write_file_durably(configuration,

@@ -3,6 +3,7 @@
 #include "control_dbus.hpp"
 #include "enrolment.hpp"
 #include "sqlite_store.hpp"
+#include "support/temporary_folder.hpp"
 
 #include <sys/types.h>
 
@@ -18,15 +19,9 @@
 namespace rdv::test {
 
 /// A folder that every user may enter, removed with all that is in it.
-class TemporaryFolder {
+class TemporaryFolder : public tunnel::test::TemporaryFolder {
  public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(TemporaryFolder&&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
+  TemporaryFolder() { std::filesystem::permissions(path(), std::filesystem::perms{0755}); }
 };
 
 /// A bus daemon under dbus/org.rdv.Server1.conf. Every process started after it takes it for the

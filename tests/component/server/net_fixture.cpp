@@ -3,20 +3,10 @@
 #include "base/files.hpp"
 
 #include <csignal>
-#include <cstdlib>
 
 namespace support {
-namespace {
 
-std::filesystem::path new_folder() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "rdv-test-XXXXXX").string();
-  if (::mkdtemp(pattern.data()) == nullptr) throw PeerError{"cannot make a folder"};
-  return pattern;
-}
-
-}  // namespace
-
-ServerFixture::ServerFixture(rdv::Limits limits) : folder_{new_folder()} {
+ServerFixture::ServerFixture(rdv::Limits limits) {
   std::signal(SIGPIPE, SIG_IGN);
   tunnel::log::set_level(tunnel::log::Level::error);
   config_.listen = {{"127.0.0.1", 0}};
@@ -49,8 +39,6 @@ void ServerFixture::restart() {
 ServerFixture::~ServerFixture() {
   stop();
   server_.reset();
-  std::error_code ignored;
-  std::filesystem::remove_all(folder_, ignored);
 }
 
 void ServerFixture::stop() {

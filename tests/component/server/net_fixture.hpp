@@ -1,8 +1,8 @@
 #pragma once
 #include "net/server.hpp"
+#include "support/temporary_folder.hpp"
 #include "support/tls_peer.hpp"
 
-#include <filesystem>
 #include <future>
 #include <thread>
 
@@ -44,7 +44,7 @@ class ServerFixture {
  private:
   void start();
 
-  std::filesystem::path folder_;
+  tunnel::test::TemporaryFolder folder_;
   rdv::Config config_;
   asio::io_context io_{1};
   std::optional<crypto::Authority> authority_;

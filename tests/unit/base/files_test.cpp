@@ -1,5 +1,7 @@
 #include "base/files.hpp"
 
+#include "support/temporary_folder.hpp"
+
 #include <boost/test/unit_test.hpp>
 #include <sys/stat.h>
 
@@ -10,12 +12,8 @@ namespace tunnel {
 namespace {
 
 struct Folder {
-  Folder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "rdv-files-XXXXXX").string();
-    path = ::mkdtemp(pattern.data());
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::filesystem::path path;
+  tunnel::test::TemporaryFolder folder;
+  std::filesystem::path path = folder.path();
 };
 
 unsigned mode_of(const std::filesystem::path& path) {

@@ -8,9 +8,6 @@
 using namespace tunnel;
 using namespace tunnel::core;
 using namespace tunnel::core::test;
-using wire::CloseCode;
-using wire::Role;
-using State = DeviceSession::State;
 
 namespace {
 

@@ -9,6 +9,9 @@
 namespace tunnel::core::test {
 
 using namespace std::chrono_literals;
+using wire::CloseCode;
+using wire::Role;
+using State = DeviceSession::State;
 
 inline const Clock::time_point t0{1h};
 

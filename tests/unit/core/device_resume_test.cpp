@@ -6,9 +6,6 @@
 using namespace tunnel;
 using namespace tunnel::core;
 using namespace tunnel::core::test;
-using wire::CloseCode;
-using wire::Role;
-using State = DeviceSession::State;
 
 BOOST_AUTO_TEST_CASE(a_lost_leg_interrupts_the_session_and_new_ones_are_asked_for_at_once) {
   for (const auto role : roles)

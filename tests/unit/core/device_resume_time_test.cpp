@@ -8,9 +8,6 @@
 using namespace tunnel;
 using namespace tunnel::core;
 using namespace tunnel::core::test;
-using wire::CloseCode;
-using wire::Role;
-using State = DeviceSession::State;
 
 BOOST_AUTO_TEST_CASE(an_attempt_whose_leg_is_lost_is_made_again_after_a_growing_pause) {
   for (const std::uint64_t random : {std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max()}) {

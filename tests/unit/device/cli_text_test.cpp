@@ -140,6 +140,15 @@ BOOST_AUTO_TEST_CASE(the_customer_sees_who_is_connected_since_when_and_how_much)
   BOOST_TEST(idle.ends_with("session: none; nobody is connected to your network\n"));
 }
 
+BOOST_AUTO_TEST_CASE(only_a_master_has_ports_to_tell_of) {
+  AgentStatus status{.name = "rpi2000", .role = "master"};
+  BOOST_TEST(format_status(status, {}, 0).find("\nport:    there is none; plug") !=
+             std::string::npos);
+  status.role = "onsite";
+  BOOST_TEST(format_status(status, {}, 0).find("\nport:") == std::string::npos);
+  BOOST_TEST(!nlohmann::json::parse(json_status(status, {})).contains("ports"));
+}
+
 BOOST_AUTO_TEST_CASE(a_device_without_enrolment_says_so) {
   BOOST_TEST(format_status({.version = "0.1.0"}, {}, 0)
                  .starts_with("not enrolled; enrol this device with: tundev enroll"));

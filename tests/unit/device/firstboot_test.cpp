@@ -1,10 +1,14 @@
 #define BOOST_TEST_MODULE firstboot
 #include "firstboot/enrolling.hpp"
 #include "firstboot/plan.hpp"
+#include "firstboot/settings.hpp"
+#include "support/temporary_folder.hpp"
 
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 
 using namespace device;
 
@@ -40,6 +44,14 @@ BOOST_AUTO_TEST_CASE(a_master_asks_for_an_address_on_the_boards_own_port_alone) 
   BOOST_TEST(!holds(planned(onsite, "21-rdv-uplink.network"), "Path="));
 }
 
+BOOST_AUTO_TEST_CASE(a_masters_adapters_are_not_asked_for_addresses_whatever_its_uplink) {
+  for (const char* kind : {"dhcp", "wifi", "apn"}) {
+    const auto text = planned(device_of("master", kind), "40-rdv-laptop.network");
+    BOOST_TEST(holds(text, "Path=*-usb-*\nDriver=!smsc95xx lan78xx\n\n[Link]\nUnmanaged=yes"));
+    BOOST_TEST(planned(device_of("onsite", kind), "40-rdv-laptop.network") == "");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_wifi_is_joined_with_whatever_its_name_and_passphrase_hold) {
   auto p = device_of("onsite", "wifi");
   p.uplink.ssid = "a\"b";
@@ -59,9 +71,9 @@ BOOST_AUTO_TEST_CASE(what_is_planned_is_among_what_is_ours) {
     for (const char* role : {"onsite", "master"}) {
       auto p = device_of(role, kind);
       p.proxy = {"http://u:p@proxy:3128", "", ""};
-      const auto ours = files_of_ours(p);
+      const auto ours = files_of_ours();
       for (const auto& file : planned_files(p))
-        BOOST_TEST((file.path == "/etc/hostname" ||
+        BOOST_TEST((file.path == "/etc/hostname" || file.path.parent_path() == wpa_folder ||
                     std::find(ours.begin(), ours.end(), file.path) != ours.end()),
                    file.path);
     }
@@ -81,6 +93,40 @@ BOOST_AUTO_TEST_CASE(our_lines_are_replaced_and_those_of_others_stay) {
   BOOST_TEST(holds(toml, "[master]\n"));
   BOOST_TEST(!holds(toml, "secret"));
   BOOST_TEST(with_settings(toml, p) == toml);
+}
+
+BOOST_AUTO_TEST_CASE(an_end_marker_that_somebody_deleted_costs_nobody_his_key) {
+  auto text = with_keys("ssh-rsa theirs\n", {"ssh-ed25519 a"});
+  text.erase(text.find("# --- end"), text.find("ssh-rsa") - text.find("# --- end"));
+  BOOST_TEST(holds(with_keys(text, {"ssh-ed25519 b"}), "ssh-rsa theirs\n"));
+}
+
+BOOST_AUTO_TEST_CASE(a_modems_password_keeps_the_blank_it_begins_with) {
+  auto p = device_of("onsite", "apn");
+  p.uplink.apn = "internet";
+  p.uplink.password = " a b";
+  BOOST_TEST(holds(planned(p, "rdv-uplink.nmconnection"), "\npassword=\\sa b\n"));
+}
+
+BOOST_AUTO_TEST_CASE(another_uplink_leaves_no_passphrase_and_touches_no_file_of_others) {
+  const tunnel::test::TemporaryFolder root;
+  const auto wpa = root / "etc/wpa_supplicant";
+  std::filesystem::create_directories(root / "usr/sbin");
+  std::filesystem::create_directories(wpa);
+  std::ofstream{root / "usr/sbin/wpa_supplicant"};
+  std::ofstream{wpa / "wpa_supplicant-wlan0.conf"} << "country=FR\n";  // an administrator's
+  const Settings settings{{.root = root.path()}};
+  auto p = device_of("onsite", "wifi");
+  p.uplink.ssid = "Zur Post";
+  p.uplink.passphrase = "secret-of-the-post";
+  p.uplink.country = "DE";
+  p.uplink.interface = "wlan1";
+  settings.apply(p);
+  BOOST_TEST(std::filesystem::exists(wpa / "wpa_supplicant-wlan1.conf"));
+  p.uplink = {};
+  settings.apply(p);
+  BOOST_TEST(!std::filesystem::exists(wpa / "wpa_supplicant-wlan1.conf"));
+  BOOST_TEST(std::filesystem::exists(wpa / "wpa_supplicant-wlan0.conf"));
 }
 
 BOOST_AUTO_TEST_CASE(a_refused_code_is_done_when_the_device_is_connected_under_its_name) {

@@ -1,5 +1,6 @@
 #include "netd/extremity_policy.hpp"
 #include "netd/sysfs.hpp"
+#include "support/temporary_folder.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -17,19 +18,15 @@ using device::LinkFacts;
 class Tree {
  public:
   explicit Tree(const std::string& board) {
-    std::string pattern = (fs::temp_directory_path() / "rdv-sysfs-XXXXXX").string();
-    root_ = ::mkdtemp(pattern.data());
     std::ifstream in{fs::path{RDV_SYSFS_TREES} / (board + ".txt")};
     BOOST_REQUIRE(in.is_open());
     for (std::string path, kind, value; in >> path >> kind && std::getline(in >> std::ws, value);)
       add(root_ / path, kind, value);
   }
-  ~Tree() { fs::remove_all(root_); }
-  Tree(Tree&&) = delete;
 
   /// Why this link is not the laptop's port, "" when it is.
   std::string why_not(const std::string& link) const {
-    const auto place = device::place_of(link, root_);
+    const auto place = device::place_of(link, root_.path());
     const LinkFacts facts{.index = 2,
                           .name = link,
                           .kind = {},
@@ -37,7 +34,7 @@ class Tree {
                           .usb = place.usb,
                           .on_board = place.on_board,
                           .carrier = true};
-    return std::string{ExtremityPolicy{{}}.why_not(facts)};
+    return std::string{ExtremityPolicy{{}}.why_not(facts).reason};
   }
 
  private:
@@ -49,7 +46,7 @@ class Tree {
       std::ofstream{path} << value << '\n';
   }
 
-  fs::path root_;
+  tunnel::test::TemporaryFolder root_;
 };
 
 constexpr auto own_port = "it is the board's own port";

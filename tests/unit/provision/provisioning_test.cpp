@@ -123,6 +123,20 @@ BOOST_AUTO_TEST_CASE(a_file_from_another_computer_is_read_too) {
   BOOST_TEST(all_problems(text) == "");
 }
 
+BOOST_AUTO_TEST_CASE(what_a_device_keeps_of_a_large_file_is_a_file_to_it) {
+  auto p = plain();
+  p.ssh_keys.assign(3, ed25519 + std::string(4000 - ed25519.size(), '"'));
+  auto text =
+      "format = 1\nname = \"rpi1100\"\nrole = \"onsite\"\ncode = \"" + code() + "\"\nssh_keys = [";
+  for (const auto& key : p.ssh_keys)
+    text += "'" + key + "',";
+  const auto checked = check(text + "]\n");
+  BOOST_REQUIRE(std::holds_alternative<Provisioning>(checked));
+  const auto kept = to_toml(std::get<Provisioning>(checked));
+  BOOST_TEST(kept.size() > file_bytes_max);
+  BOOST_TEST(std::holds_alternative<Provisioning>(check(kept, Code::none)));
+}
+
 BOOST_AUTO_TEST_CASE(without_an_uplink_it_is_dhcp) {
   const auto checked = check(changed(plain(), "[uplink]\nkind = \"dhcp\"\n", ""));
   BOOST_REQUIRE(std::holds_alternative<Provisioning>(checked));
