@@ -57,4 +57,19 @@ void Link::restore() noexcept {
       [&] { return "put back link " + spec_.name; }, {ENODEV});
 }
 
+LinkOff::LinkOff(Netlink& netlink, const std::string& name) : netlink_{netlink} {
+  const auto attempted = fmt::format("switch off link {}", name);
+  const auto found = netlink_.find_link(name);
+  if (!found) throw NetError{ENODEV, attempted};
+  link_ = *found;
+  auto request = set_link(link_.index, false, std::nullopt);
+  netlink_.socket().request(request, attempted);
+}
+
+LinkOff::~LinkOff() {
+  undo(
+      netlink_.socket(), [&] { return set_link(link_.index, true, std::nullopt); },
+      [&] { return "switch on link " + link_.name; }, {ENODEV});
+}
+
 }  // namespace tunnel::net

@@ -102,6 +102,28 @@ class ModeL2(L2Case):
         self.ask_for_a_lease(self.laptop)
         self.assertRegex(laptops.wait_lease(self.laptop, 20)["ip"], r"^192\.168\.38\.")
 
+    def test_the_laptops_cable_goes_dead_for_a_moment_so_that_it_asks_for_its_address_again(self) -> None:
+        self.permit()
+        self.serve_dhcp(self.camera)
+        losses = self.carrier("carrier_down_count")
+        session = self.open_session(ONSITE, "-m", "L2")
+        self.wait_replugged(losses)
+        self.wait_customers_lease(self.laptop)
+        self.assert_reaches_camera()
+        losses = self.carrier("carrier_down_count")
+        session.__exit__()
+        self.wait_replugged(losses)
+        self.ask_for_a_lease(self.laptop)
+        self.assertRegex(laptops.wait_lease(self.laptop, 20)["ip"], r"^192\.168\.38\.")
+
+    def carrier(self, what: str) -> int:
+        return int(self.laptop.run("cat", f"/sys/class/net/eth0/{what}").stdout)
+
+    def wait_replugged(self, losses: int) -> None:
+        """What makes a desktop ask for an address: its cable was out, and is in."""
+        until("the cable to go dead", lambda: self.carrier("carrier_down_count") > losses, 10, 0.05)
+        until("the cable to come back", lambda: self.carrier("carrier") == 1, 10, 0.05)
+
     def test_what_is_no_longer_permitted_ends(self) -> None:
         self.permit()
         session = self.open_session(ONSITE, "-m", "L2")

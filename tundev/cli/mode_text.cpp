@@ -9,9 +9,10 @@ namespace device::cli {
 std::string l2_notice(std::string_view onsite) {
   return fmt::format(
       "mode L2 joins the laptop's port to the LAN of {}, as by a cable: the laptop gets its "
-      "address from the customer's DHCP server. Renew it when the session stands, and again "
-      "afterwards (pull the cable for a second, or: dhclient, ipconfig /renew). This device gives "
-      "no addresses on that port meanwhile; it answers only a laptop that keeps its present one",
+      "address from the customer's DHCP server. Its cable goes dead for a second when the session "
+      "begins and when it ends, so that it asks again; if it does not, renew it there (pull the "
+      "cable for a second, or: dhclient, ipconfig /renew). This device gives no addresses on that "
+      "port meanwhile; it answers only a laptop that keeps its present one",
       onsite);
 }
 

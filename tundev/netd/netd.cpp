@@ -178,11 +178,13 @@ const net::TunDevice& Netd::begin_session(std::uint64_t id, const SessionSetup& 
                                           const std::string& owner, tunnel::UniqueFd lent) {
   Session session{.id = id, .setup = setup, .owner = owner, .network = {}};
   if (setup.mode == Mode::l2) {
+    const bool is_fresh = !lent;
     guard_.apply();  // an administrator's `nft flush ruleset` removes it
     session.network = make_l2(setup, std::move(lent));
     if (role_ == Role::master) {
       session.no_dhcp = std::make_unique<PortKeeper::NoDhcp>(*port_);
-      port_->network().no_way.shut();  // an adopted session found it hushed
+      port_->network().no_way.shut();       // an adopted session found it hushed
+      if (is_fresh) port_->drop_carrier();  // of one that was taken over the laptop has its address
     }
   } else if (role_ == Role::master) {
     session.network = make_master(setup, std::move(lent));
@@ -246,7 +248,8 @@ std::unique_ptr<L2Network> Netd::make_l2(const SessionSetup& setup, tunnel::Uniq
   } else {
     spec.port = lan_of(setup);
   }
-  check_l2_port(spec.port, !lent);  // a session that is taken over outlives a cable that is not in
+  // A session that is taken over outlives a cable that is not in.
+  check_l2_port(spec.port, !lent && !(port_ && port_->carrier_is_dropped()));
   return std::make_unique<L2Network>(netlink_, spec, std::move(lent));
 }
 
@@ -274,8 +277,10 @@ std::string Netd::lan_of(const SessionSetup& setup) {
 void Netd::drop_orphans() {
   if (!orphans_) return;
   orphans_.reset();
-  no_dhcp_.reset();
-  if (port_ && port_->port() != nullptr && !session_) port_->network().no_way.shut();
+  const bool was_l2 = std::exchange(no_dhcp_, nullptr) != nullptr;
+  if (!port_ || port_->port() == nullptr || session_) return;
+  port_->network().no_way.shut();
+  if (was_l2) port_->drop_carrier();
 }
 
 const net::TunDevice& Netd::tun_of(const Session& session) {
@@ -293,7 +298,9 @@ void Netd::end_session(const std::string& reason) {
     } catch (const std::system_error& error) {
       log::error("cannot take the customer's DNS servers back", {log::reason(error.what())});
     }
+  const bool was_l2 = session_->setup.mode == Mode::l2;
   session_.reset();
+  if (was_l2 && port_) port_->drop_carrier();
   log::info("session undone", {log::session(id), log::reason(reason)});
 }
 

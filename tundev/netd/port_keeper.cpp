@@ -43,12 +43,14 @@ PortKeeper::PortKeeper(tunnel::io::asio::io_context& io, net::Netlink& netlink, 
       hostname_{std::move(hostname)},
       events_{std::move(events)},
       retry_{io},
+      carrier_timer_{io},
       alive_{std::make_shared<bool>(true)} {}
 
 PortKeeper::~PortKeeper() {
   *alive_ = false;
   leaving_ = true;
   if (active_) events_.going();
+  carrier_drop_.reset();
   active_.reset();
 }
 
@@ -87,17 +89,18 @@ std::vector<LinkFacts> PortKeeper::read_facts() {
                  !is_link_local(address.address.address);
         });
     const auto place = place_of(link.name);
-    facts.push_back({.index = link.index,
-                     .name = link.name,
-                     .kind = link.kind,
-                     .ethernet = link.hardware == ARPHRD_ETHER,
-                     .wireless = is_wireless(link.name),
-                     .usb = place.usb,
-                     .on_board = place.on_board,
-                     .enslaved = link.master_index != 0,
-                     .carrier = link.carrier,
-                     .default_route = uplink && uplink->index == link.index,
-                     .addressed = addressed});
+    facts.push_back(
+        {.index = link.index,
+         .name = link.name,
+         .kind = link.kind,
+         .ethernet = link.hardware == ARPHRD_ETHER,
+         .wireless = is_wireless(link.name),
+         .usb = place.usb,
+         .on_board = place.on_board,
+         .enslaved = link.master_index != 0,
+         .carrier = link.carrier || (carrier_drop_ && active_ && active_->port.index == link.index),
+         .default_route = uplink && uplink->index == link.index,
+         .addressed = addressed});
   }
   return facts;
 }
@@ -146,6 +149,7 @@ void PortKeeper::lose(const std::vector<LinkFacts>& links) {
   dropped_ = false;
   leaving_ = true;
   events_.going();
+  carrier_drop_.reset();
   active_.reset();
   leaving_ = false;
   log::info("the laptop's port is gone", {log::link(port.name), log::reason(reason)});
@@ -196,6 +200,34 @@ PortKeeper::NoDhcp::NoDhcp(PortKeeper& keeper) : keeper_{keeper} {
 
 PortKeeper::NoDhcp::~NoDhcp() {
   if (--keeper_.without_dhcp_ == 0) keeper_.serve_again();
+}
+
+void PortKeeper::drop_carrier() {
+  if (!active_ || leaving_) return;
+  try {
+    carrier_drop_.emplace().off.emplace(netlink_, active_->port.name);
+  } catch (const net::NetError& error) {
+    carrier_drop_.reset();
+    log::warn(
+        "the laptop is not told that its network is another one; it has to ask for its "
+        "address anew",
+        {log::link(active_->port.name), log::reason(error.what())});
+    return;
+  }
+  carrier_timer_.expires_after(carrier_off);
+  carrier_timer_.async_wait([this, alive = alive_](tunnel::io::error_code ec) {
+    if (!ec && *alive && carrier_drop_) return_carrier();
+  });
+}
+
+void PortKeeper::return_carrier() {
+  carrier_drop_->off.reset();
+  carrier_timer_.expires_after(carrier_back_within);
+  carrier_timer_.async_wait([this, alive = alive_](tunnel::io::error_code ec) {
+    if (ec || !*alive) return;
+    carrier_drop_.reset();
+    look();
+  });
 }
 
 void PortKeeper::retry_later() {

@@ -20,6 +20,9 @@ namespace device {
 class PortKeeper {
  public:
   static constexpr std::chrono::seconds retry_after{5};  ///< when the kernel refused
+  static constexpr std::chrono::seconds carrier_off{1};  ///< long enough for a laptop to notice
+  /// Gigabit Ethernet negotiates for 1.5 to 3 s (IEEE 802.3, clause 28), some adapters twice.
+  static constexpr std::chrono::seconds carrier_back_within{8};
 
   struct Port {
     int index = 0;
@@ -47,7 +50,13 @@ class PortKeeper {
   void look();
   /// The link had no carrier for a moment; look() then treats it as gone, even if it is back by
   /// now: it may be another laptop.
-  void dropped(int index) { dropped_ |= active_ && active_->port.index == index; }
+  void dropped(int index) { dropped_ |= active_ && active_->port.index == index && !carrier_drop_; }
+
+  /// Another network is behind the port from now on: its carrier goes for `carrier_off`, as at a
+  /// switch, so that the laptop asks for its address anew. Until it may be back the port counts as
+  /// if nothing had happened.
+  void drop_carrier();
+  bool carrier_is_dropped() const { return carrier_drop_.has_value(); }
 
   /// The network ports there are, and why each is not the laptop's. @throws net::NetError as look()
   std::vector<PortReport> report();
@@ -90,6 +99,7 @@ class PortKeeper {
   void serve_again() noexcept;
   void port_is_ready();
   void retry_later();
+  void return_carrier();
 
   tunnel::io::asio::io_context& io_;
   net::Netlink& netlink_;
@@ -108,6 +118,11 @@ class PortKeeper {
   bool leaving_ = false;  // the port is being undone
   int without_dhcp_ = 0;  // NoDhcp objects
   tunnel::io::Timer retry_;
+  struct CarrierDrop {
+    std::optional<net::LinkOff> off;  ///< none: it is on again, and may be negotiating
+  };
+  std::optional<CarrierDrop> carrier_drop_;
+  tunnel::io::Timer carrier_timer_;
   std::shared_ptr<bool> alive_;  // shared with handlers that may run after our destruction
 };
 

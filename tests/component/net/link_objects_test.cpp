@@ -97,6 +97,20 @@ BOOST_AUTO_TEST_CASE(a_route_is_there_and_then_gone) {
   BOOST_TEST(changes_since(before) == "");
 }
 
+BOOST_AUTO_TEST_CASE(a_link_that_is_off_is_on_again_afterwards_with_the_routes_of_its_addresses) {
+  const VethPair cable{"usb2", "usb3"};
+  run("ip link set usb2 up && ip link set usb3 up && ip addr add 10.8.0.1/24 dev usb2");
+  {
+    const LinkOff off{netlink, "usb2"};
+    BOOST_TEST(!netlink.find_link("usb2")->up);
+    BOOST_TEST(!netlink.find_link("usb3")->carrier);
+    BOOST_TEST(contains(run("ip addr show dev usb2"), "10.8.0.1/24"));
+  }
+  BOOST_TEST(netlink.find_link("usb3")->carrier);
+  BOOST_TEST(contains(run("ip route"), "10.8.0.0/24 dev usb2"));
+  BOOST_TEST(refusal([&] { LinkOff{netlink, "usb7"}; }) == "switch off link usb7: No such device");
+}
+
 BOOST_AUTO_TEST_CASE(the_kernels_own_sentence_is_in_the_message) {
   const auto before = snapshot();
   const auto gateway = *Ipv4Address::parse("10.99.0.1");
