@@ -36,6 +36,13 @@ struct L2Site : Site {
     master_end = master_client->OpenSession(session, l2_setup("master"));
     onsite_end = onsite_client->OpenSession(session, l2_setup("onsite"));
     pump.emplace(std::get<0>(master_end).get(), std::get<0>(onsite_end).get());
+    wait_cable();
+  }
+  /// It is dead for a moment when L2 begins and when it ends.
+  void wait_cable() const {
+    BOOST_TEST(until(
+        [&] { return laptop.must("ip -o link show lap0").find("LOWER_UP") != std::string::npos; },
+        10s));
   }
   /// The laptop with an address of the customer's LAN.
   void move_laptop() {
@@ -51,6 +58,7 @@ struct L2Site : Site {
     return host.must("ip -d -o link show " + link).find("promiscuity 0") == std::string::npos;
   }
   void check_nothing_left() {
+    wait_cable();
     BOOST_TEST(line_changes(master_idle, lasting(master)) == "");
     BOOST_TEST(line_changes(onsite_idle, lasting(onsite)) == "");
     BOOST_TEST(!is_promiscuous(master, "usb0"));

@@ -13,6 +13,9 @@ using wire::CloseCode;
 namespace {
 
 struct InterruptedSession : JoinedSession {
+  /// Of a session whose first legs do not stand yet, the loss of one is the end.
+  InterruptedSession() { legs.greet(); }
+
   std::uint64_t id() const { return granted.grant.session; }
   std::string state() {
     return server.in_server([](rdv::Server& s) {
