@@ -18,8 +18,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::size_t record_bytes = 16 * 1024;  ///< plaintext of a full TLS record (RFC 8446, 5.1)
+constexpr std::size_t record_bytes_max = 16 * 1024;  ///< of a full one (RFC 8446, 5.1)
 constexpr std::size_t frame_bytes_max = wire::header_bytes + wire::packet_payload_bytes_max;
+constexpr std::size_t record_bytes_min =
+    wire::header_bytes + wire::vnet_header_bytes + wire::ethernet_header_bytes + 1500;
+constexpr double record_time = 0.002;  ///< seconds on the way
 /// Packets are gathered up to here before they are encrypted (SPIKE.md: 64 KiB to 256 KiB make no
 /// difference).
 constexpr std::size_t batch_bytes = 128 * 1024;
@@ -48,6 +51,15 @@ core::Codel::Settings codel_for(Clock::duration round_trip, double rate) {
       std::chrono::duration<double>{rate > 0 ? std::min(0.1, few_packets_bytes / rate) : 0});
   return {.target = std::max<Clock::duration>({15ms, round_trip / 2, few_packets}),
           .interval = std::max<Clock::duration>(100ms, 2 * round_trip)};
+}
+
+/// Plaintext of a TLS record: nothing of it can be read before all of it has come, so on a slow way
+/// each packet has its own.
+/// @param rate  bytes per second; 0: not known
+std::size_t record_bytes_for(double rate) {
+  return static_cast<std::size_t>(std::clamp(rate * record_time,
+                                             static_cast<double>(record_bytes_min),
+                                             static_cast<double>(record_bytes_max)));
 }
 
 }  // namespace
@@ -236,6 +248,7 @@ void PacketSender::absorb(Clock::time_point now) {
 
 /// @return more: all of it is on its way
 PacketSender::Turn PacketSender::flush() {
+  const auto record_bytes = record_bytes_for(window_.rate());
   while (tx_begin_ < tx_end_) {
     ::ERR_clear_error();
     std::size_t written = 0;

@@ -5,6 +5,8 @@
 #include <boost/test/unit_test.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 using namespace agent_test;
 using namespace std::chrono_literals;
 
@@ -64,6 +66,24 @@ BOOST_DATA_TEST_CASE(packets_sent_in_the_first_moment_are_not_lost_at_the_seam, 
     BOOST_TEST(text_of(session.onsite.received[i]).size() == i * 11);
     BOOST_TEST(text_of(session.master.received[i]).size() == i * 13);
   }
+}
+
+/// Nothing of a record can be read before all of it has come, at 1 Mbit/s 0.13 s for a full one.
+BOOST_AUTO_TEST_CASE(packets_do_not_wait_for_one_another_while_the_way_may_be_slow) {
+  constexpr std::size_t text_bytes = 1472;  // an Ethernet's full packets
+  constexpr std::size_t packets = 8;        // sent together: they fit into the first window
+  Session session;
+  for (std::size_t i = 0; i < packets; ++i)
+    session.master.give(from_master(std::string(text_bytes, 'm')));
+  std::size_t longest = 0, bytes = 0;
+  session.relay.meddle = [&](std::size_t /*leg*/, std::size_t /*index*/, Bytes record) {
+    longest = std::max(longest, record.size());
+    bytes += record.size();
+    return std::vector<Bytes>{std::move(record)};
+  };
+  BOOST_REQUIRE(session.run_until([&] { return session.onsite.received.size() == packets; }, 20s));
+  BOOST_TEST(bytes > packets * text_bytes);
+  BOOST_TEST(longest < text_bytes + 150);
 }
 
 BOOST_AUTO_TEST_CASE(the_longest_packets_pass_whole) {
