@@ -115,15 +115,15 @@ class InASession(LabCase):
     def test_iperf3_with_udp_both_ways(self) -> None:
         for direction in ([], ["--reverse"]):
             with self.subTest(direction=direction):
-                result = self.iperf("--udp", "--bitrate", "20M", "--length", "1400", *direction)
+                result = self.iperf("--udp", "--bitrate", "5M", "--length", "1400", *direction)
                 self.assertLess(result["end"]["sum"]["lost_percent"], 1.0)
-                self.assertGreater(result["end"]["sum"]["packets"], 1000)
+                self.assertGreater(result["end"]["sum"]["packets"], 300)
 
     def test_iperf3_with_tcp_both_ways(self) -> None:
         for direction in ([], ["--reverse"]):
             with self.subTest(direction=direction):
                 result = self.iperf(*direction)
-                self.assertGreater(result["end"]["sum_received"]["bits_per_second"], 50e6)
+                self.assertGreater(result["end"]["sum_received"]["bytes"], 1_000_000)
 
     def iperf(self, *options: str) -> dict:
         said = self.laptop.run(
