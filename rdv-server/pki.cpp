@@ -32,11 +32,15 @@ void check_not_initialised(const Config& config) {
                       path.parent_path().string())};
 }
 
-ServerKeys load_keys(const StatePaths& paths) {
-  return {crypto::Authority::load(tunnel::read_file(paths.ca_key), tunnel::read_file(paths.ca)),
-          crypto::Key::private_from_pem(tunnel::read_file(paths.server_key)),
+ServerKeys load_keys(const StatePaths& paths, const fs::path& credentials) {
+  const auto secret = [&](const fs::path& file) {
+    const auto given = credentials / file.filename();
+    return tunnel::read_file(!credentials.empty() && fs::exists(given) ? given : file);
+  };
+  return {crypto::Authority::load(secret(paths.ca_key), tunnel::read_file(paths.ca)),
+          crypto::Key::private_from_pem(secret(paths.server_key)),
           crypto::Certificate::from_pem(tunnel::read_file(paths.server)),
-          crypto::Key::private_from_pem(tunnel::read_file(paths.grant_key))};
+          crypto::Key::private_from_pem(secret(paths.grant_key))};
 }
 
 void init_state(const Config& config, UnixSeconds now) {

@@ -17,8 +17,11 @@ struct ServerKeys {
   tunnel::crypto::Key grant_key;
 };
 
+/// @param credentials  where the service manager has put the secret keys (systemd.exec(5),
+/// LoadCredential=), by their files' names; those that are not there are read from `paths`. "":
+/// none
 /// @throws std::system_error naming the file; CryptoError
-ServerKeys load_keys(const StatePaths& paths);
+ServerKeys load_keys(const StatePaths& paths, const std::filesystem::path& credentials = {});
 
 /// `rdvctl init` cannot do it.
 class InitError : public std::runtime_error {

@@ -4,6 +4,7 @@
 #include "own_addresses.hpp"
 #include "sqlite_store.hpp"
 
+#include <cstdlib>
 #include <malloc.h>
 
 namespace rdv {
@@ -24,8 +25,10 @@ constexpr std::uint64_t other_records_bytes = 64 * 1024;
 /// stays).
 constexpr std::uint64_t storm_handshakes = 64;
 
+/// systemd says where the credentials of the unit are (systemd.exec(5)).
 ServerKeys keys_of(const Config& config) try {
-  return load_keys(StatePaths{config.state_dir});
+  const char* credentials = std::getenv("CREDENTIALS_DIRECTORY");
+  return load_keys(StatePaths{config.state_dir}, credentials == nullptr ? "" : credentials);
 } catch (const std::system_error& error) {
   throw StartError{std::string{"cannot read the server's keys and certificates: "} + error.what(),
                    "make them, once, with: rdvctl init"};

@@ -52,6 +52,29 @@ class TheyRun(Services):
             said = machine.shell("journalctl --no-pager -o cat -u 'rdv-*' -u 'tundev-*'")
             self.assertNotRegex(said, r"(?i)operation not permitted|permission denied|\berror\b.*(EPERM|EACCES)", said)
 
+    def test_with_the_servers_keys_as_credentials_that_may_be_encrypted(self) -> None:
+        """As rdv-server(8) says it, with the machine's own key; the machine has no TPM."""
+        server, drop_in, keys = world().server, "/run/systemd/system/rdv-server.service.d", ("ca", "server", "grant")
+        lines = "".join(f"LoadCredentialEncrypted={key}.key:/etc/rdv/{key}.cred\\n" for key in keys)
+        encrypt = "".join(
+            f"systemd-creds encrypt --with-key=host --name={key}.key /var/lib/rdv/{key}.key /etc/rdv/{key}.cred\n"
+            f"mv /var/lib/rdv/{key}.key /root/\n"
+            for key in keys
+        )
+        server.shell(f"{encrypt}mkdir -p {drop_in}; printf '[Service]\\n{lines}' >{drop_in}/encrypted.conf")
+
+        def undo() -> None:
+            server.shell(f"mv /root/*.key /var/lib/rdv/; rm -r {drop_in} /etc/rdv/*.cred; systemctl daemon-reload")
+            server.shell("systemctl restart rdv-server")
+            world().wait_online()
+
+        self.addCleanup(undo)
+        server.shell("systemctl daemon-reload; systemctl restart rdv-server")
+        world().wait_online()
+        with world().session() as session:
+            session.wait_established()
+            self.assertIn("camera", world().fetch())
+
     def test_see_no_device_but_the_tun_and_no_files_of_others(self) -> None:
         for unit, devices in (("tundev-netd", True), ("tundev-agent", False)):
             root = f"/proc/{self.pid(world().master, unit)}/root"

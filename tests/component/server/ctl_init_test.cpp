@@ -59,6 +59,20 @@ BOOST_AUTO_TEST_CASE(it_makes_all_keys_and_the_store_readable_by_their_owner_onl
   BOOST_TEST((status_of(state).st_mode & 0777U) == 0700U);
 }
 
+BOOST_AUTO_TEST_CASE(a_key_that_the_service_manager_gives_goes_before_the_one_in_the_state) {
+  write_config(good_config());
+  BOOST_TEST(init().exit_code == 0);
+  const StatePaths paths{state};
+  const auto credentials = folder.path() / "credentials";
+  fs::create_directory(credentials);
+  fs::rename(paths.ca_key, credentials / "ca.key");
+  const auto given = tunnel::crypto::Key::generate();
+  tunnel::write_file_durably(credentials / "grant.key", given.private_pem(), 0600);
+  const auto keys = load_keys(paths, credentials);
+  BOOST_TEST((keys.grant_key.hash() == given.hash()));
+  BOOST_CHECK_THROW(load_keys(paths), std::system_error);  // no ca.key
+}
+
 BOOST_AUTO_TEST_CASE(as_root_everything_belongs_to_the_user_rdv) {
   const auto* user = ::getpwnam(server_user);
   if (::geteuid() != 0 || user == nullptr) return;  // nobody to give it to
