@@ -78,7 +78,7 @@ bool SendWindow::on_ack(const wire::Ack& ack, Clock::time_point now) {
     set_window(std::min(refill_, static_cast<double>(window_) + static_cast<double>(news) / 3));
     if (static_cast<double>(window_) >= refill_) refill_ = 0;
   }
-  const auto oldest_sent = marks_[mark_begin_].sent;
+  const auto oldest = marks_[mark_begin_];
   const Mark* newest = nullptr;
   while (marks_count_ > 0 && marks_[mark_begin_].end <= acked_) {
     newest = &marks_[mark_begin_];
@@ -87,7 +87,7 @@ bool SendWindow::on_ack(const wire::Ack& ack, Clock::time_point now) {
   }
   if (newest == nullptr) return true;
   const auto held = std::min<Clock::duration>(ack.held, now - newest->sent);
-  note_release(now - held - oldest_sent, now - held - newest->sent, now - held);
+  note_release(oldest, *newest, now - held);
   take_sample(*newest, now - held, now);
   measure_speed(now - held);
   const bool round_over = newest->end >= round_end_ && now - round_began_ >= settings_.round_min;
@@ -97,16 +97,20 @@ bool SendWindow::on_ack(const wire::Ack& ack, Clock::time_point now) {
 
 /// TCP below us delivers in order: when it loses a segment, nothing arrives for a round trip, and
 /// then all that waited behind it at once, the newest of it with no delay. A queue does not empty
-/// that fast.
-void SendWindow::note_release(Clock::duration longest, Clock::duration newest,
-                              Clock::time_point received) {
-  if (received - longest_at_ > at_once) longest_ = Clock::duration::zero();
-  if (longest >= longest_) {
+/// that fast: what comes out of one comes no faster than the way carries, though the next packet,
+/// sent after a pause, may have waited far less than the one before.
+void SendWindow::note_release(const Mark& oldest, const Mark& newest, Clock::time_point received) {
+  const auto longest = received - oldest.sent;
+  if (received - longest_at_ > at_once || longest >= longest_) {
     longest_ = longest;
     longest_at_ = received;
+    longest_end_ = oldest.end;
   }
   received_ = received;
-  if (longest_ - newest < std::max(hole_min, base_round_trip() / 4)) return;
+  const auto spread = longest_ - (received - newest.sent);
+  if (spread < std::max(hole_min, base_round_trip() / 4)) return;
+  const auto came = static_cast<double>(newest.end - longest_end_);
+  if (came < rate_ * seconds(received - longest_at_) + two_packets_bytes) return;
   released_ = received;
   late_since_.reset();
 }

@@ -79,7 +79,7 @@ class SendWindow {
 
   Clock::duration queue_target() const;
   void take_sample(const Mark& mark, Clock::time_point received, Clock::time_point now);
-  void note_release(Clock::duration longest, Clock::duration newest, Clock::time_point received);
+  void note_release(const Mark& oldest, const Mark& newest, Clock::time_point received);
   bool loses() const;
   void watch_delay(Clock::duration round_trip, Clock::time_point now);
   void measure_speed(Clock::time_point received);
@@ -116,7 +116,8 @@ class SendWindow {
   Clock::time_point received_{};  ///< when the newest acknowledged byte was
   Clock::duration longest_{};     ///< round trip of those that were received just now
   Clock::time_point longest_at_{};
-  Clock::time_point released_{};  ///< when a hole in the stream below us was filled last
+  std::uint64_t longest_end_ = 0;  ///< the bytes up to the one that took it
+  Clock::time_point released_{};   ///< when a hole in the stream below us was filled last
 
   double refill_ = 0;  ///< where the window goes to after a drain; 0: nowhere
 

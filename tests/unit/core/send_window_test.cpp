@@ -21,6 +21,7 @@ using Time = Clock::time_point;
 using Duration = Clock::duration;
 
 constexpr std::size_t packet_bytes = 1514;
+constexpr std::size_t ping_bytes = 98;
 
 /// A way with one narrow place: a FIFO in front of a line, and delays; packets one way,
 /// acknowledgements the other. The time is the test's own.
@@ -28,7 +29,8 @@ struct Way {
   double bytes_per_second;
   Duration round_trip;
   std::size_t fifo_bytes = 1'250'000;
-  double loss = 0;  ///< share of the packets that TCP below sends again, a round trip later
+  double loss = 0;         ///< share of the packets that TCP below sends again, a round trip later
+  bool has_pings = false;  ///< a small packet every 50 ms, which does not wait for the window
 
   struct Item {
     Time arrives;
@@ -43,6 +45,7 @@ struct Way {
   Time now{1h};
   SendWindow window;
   AckClock acks;
+  Time next_ping{};
   std::deque<Item> forth;
   std::deque<Told> back;
   Time line_free{}, in_order{};
@@ -60,7 +63,7 @@ struct Way {
     }
   }
   void reset_figures() {
-    delivered = 0;
+    delivered = lost = 0;
     waits.clear();
   }
   double share(Duration time) const {
@@ -75,21 +78,27 @@ struct Way {
 
  private:
   void send() {
-    if (!wants_to_send) return;
-    while (window.is_open()) {
-      window.on_sent(packet_bytes, now);
-      const auto begins = std::max(now, line_free);
-      const auto waited = begins - now;
-      const auto queued = std::chrono::duration<double>(waited).count() * bytes_per_second;
-      // What overflows is not lost (the legs are TCP), it comes later: no window of ours gets here.
-      if (queued > static_cast<double>(fifo_bytes)) ++lost;
-      line_free = begins + duration_cast<Duration>(std::chrono::duration<double>(
-                               static_cast<double>(packet_bytes) / bytes_per_second));
-      const bool is_lost = std::bernoulli_distribution{loss}(random);
-      in_order = std::max(in_order, line_free + round_trip / 2 + (is_lost ? round_trip : 0ms));
-      forth.push_back({in_order, packet_bytes, waited});
+    if (has_pings && now >= next_ping) {
+      transmit(ping_bytes);
+      next_ping = now + 50ms;
     }
+    if (!wants_to_send) return;
+    while (window.is_open())
+      transmit(packet_bytes);
     window.on_limited();
+  }
+  void transmit(std::size_t bytes) {
+    window.on_sent(bytes, now);
+    const auto begins = std::max(now, line_free);
+    const auto waited = begins - now;
+    const auto queued = std::chrono::duration<double>(waited).count() * bytes_per_second;
+    // What overflows is not lost (the legs are TCP), it comes later: no window of ours gets here.
+    if (queued > static_cast<double>(fifo_bytes)) ++lost;
+    line_free = begins + duration_cast<Duration>(std::chrono::duration<double>(
+                             static_cast<double>(bytes) / bytes_per_second));
+    const bool is_lost = std::bernoulli_distribution{loss}(random);
+    in_order = std::max(in_order, line_free + round_trip / 2 + (is_lost ? round_trip : 0ms));
+    forth.push_back({in_order, bytes, waited});
   }
   void deliver() {
     while (!forth.empty() && forth.front().arrives <= now) {
@@ -113,13 +122,16 @@ constexpr double mbit = 1e6 / 8;
 
 BOOST_DATA_TEST_CASE(a_way_is_full_and_no_queue_stands_on_it,
                      boost::unit_test::data::make({1, 2, 10, 100}) *
-                         boost::unit_test::data::make({0, 10, 40, 150}),
-                     megabits, round_trip_ms) {
-  Way way{.bytes_per_second = megabits * mbit, .round_trip = round_trip_ms * 1ms};
+                         boost::unit_test::data::make({0, 10, 40, 150}) *
+                         boost::unit_test::data::make({false, true}),
+                     megabits, round_trip_ms, has_pings) {
+  Way way{.bytes_per_second = megabits * mbit,
+          .round_trip = round_trip_ms * 1ms,
+          .has_pings = has_pings};
   way.run(5s);
-  BOOST_TEST(way.lost == 0);
   way.reset_figures();
   way.run(30s);
+  BOOST_TEST(way.lost == 0);
   const double packet_ms = 1e3 * packet_bytes / way.bytes_per_second;
   BOOST_TEST_MESSAGE(megabits << " Mbit/s, " << round_trip_ms << " ms: share " << way.share(30s)
                               << ", waits p50 " << way.wait_ms(0.5) << " p95 " << way.wait_ms(0.95)
