@@ -11,10 +11,12 @@ from case import LabCase
 from lab import laptop as laptops
 from lab.host import Host
 from lab.process import until
+from lab.session import Masterdev
 from lab.topology import CAMERA
 
 ONSITE = "rpi1100"
 DHCP_POOL = ("192.168.1.100", "192.168.1.120")
+ASKED = r"the mode is L2 now; press Enter within \d+ s to keep it, or it returns to L3 by itself"
 MDNS_GROUP, MDNS_PORT = "224.0.0.251", 5353
 
 HEAR_MULTICAST = f"""
@@ -161,13 +163,14 @@ class ModeL2(L2Case):
 
 
 class SwitchingTheMode(L2Case):
-    def test_it_stays_when_it_is_confirmed_and_both_sessions_are_recorded(self) -> None:
+    def test_it_stays_when_it_is_confirmed_and_the_end_tells_of_all_that_was_carried(self) -> None:
         self.permit()
         self.serve_dhcp(self.camera)
         session = self.open_session()
+        self.ssh(CAMERA, "head -c 3000000 /dev/zero")
         said = self.masterdev("-m", "L2")
         self.assertIn("masterdev --confirm", said.stderr)
-        session.wait_heard("established in mode L2")
+        session.wait_heard(r"switching to mode L2; [3-9]\.\d MB received[^\0]*established in mode L2")
         self.masterdev("--confirm")
         session.wait_heard("mode L2 stays")
         self.wait_customers_lease(self.laptop)
@@ -179,6 +182,35 @@ class SwitchingTheMode(L2Case):
         laptops.wait_lease(self.laptop)
         self.assert_reaches_camera()
         self.assertTrue(session.is_running)
+        session.press_ctrl_c()
+        self.assert_ends(session, 0, r"session closed: [^\n]*; [3-9]\.\d MB received")
+
+    def test_enter_at_either_terminal_keeps_it_and_what_was_typed_before_does_not(self) -> None:
+        self.permit()
+        session = self.open_session()
+        session.type("\n\n")
+        self.masterdev("-m", "L2")
+        at = session.wait_heard(ASKED)[1]
+        session.type("no\n")
+        session.wait_heard("press Enter alone", at)
+        self.assertNotIn("stays", session.output)
+        session.type("\n")
+        session.wait_heard("mode L2 stays", at)
+        with Masterdev(self.master, "-m", "L3") as switcher:
+            switcher.wait_heard("the mode is L3 now; press Enter within 30 s to keep it, or it returns to L2 by itself")
+            switcher.type("\n")
+            self.assert_ends(switcher, 0, "mode L3 stays")
+        session.wait_heard("mode L3 stays", at)
+
+    def test_a_session_that_is_opened_anew_waits_for_its_mode_to_be_confirmed_as_the_one_before(self) -> None:
+        self.permit()
+        session = self.open_session()
+        self.masterdev("-m", "L2")
+        at = session.wait_heard(ASKED)[1]
+        for daemon in ("tundev-agent", "tundev-netd"):
+            self.master.background(daemon).kill()
+        self.lab.daemons.start_device("master")
+        session.wait_heard(rf"established anew[^\0]*{ASKED}", at, 40)
 
     def test_a_mode_that_is_refused_brings_the_one_before_back_at_once(self) -> None:
         session = self.open_session()
@@ -191,8 +223,11 @@ class SwitchingTheMode(L2Case):
     def test_without_confirmation_the_one_before_comes_back_also_when_who_asked_is_gone(self) -> None:
         self.permit()
         session = self.open_session()
-        self.masterdev("-m", "L2")  # it has ended by now
-        at = session.wait_heard("established in mode L2")[1]
+        with Masterdev(self.master, "-m", "L2") as switcher:
+            switcher.wait_heard(ASKED)
+            switcher.press_ctrl_c()
+            self.assert_ends(switcher, 1, "the mode before comes back, unless: masterdev --confirm")
+        at = session.wait_heard(rf"established in mode L2[^\0]*{ASKED}")[1]
         self.master.background("tundev-agent").kill()  # the next one counts on
         self.lab.daemons.start_device("master")
         session.wait_heard(r"back to mode L3: nobody confirmed it in time[^\0]*established", at, seconds=45)

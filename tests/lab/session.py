@@ -1,4 +1,4 @@
-"""An engineer at the master's terminal: `masterdev -o NAME` on a real pseudo-terminal."""
+"""An engineer at the master's terminal: masterdev on a real pseudo-terminal."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def _take_terminal() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
-class Session:
-    """One run of masterdev. Use it in a `with`: leaving it ends the session, whatever happened.
+class Masterdev:
+    """One run of masterdev with these arguments. Use it in a `with`: leaving it ends it, whatever happened.
 
     `output` has all it printed so far, on the terminal as a person sees it (both streams).
     """
 
-    def __init__(self, master: Host, onsite: str, *options: str) -> None:
+    def __init__(self, master: Host, *argv: str) -> None:
         self.master = master
         self.output = ""
         self._heard: list[tuple[int, float]] = []  # from which character of the output on, and when it came
@@ -39,7 +39,7 @@ class Session:
         self.established_after = 0.0
         self._terminal, slave = pty.openpty()
         self._process = master.popen(
-            *("masterdev", "-o", onsite, *options),
+            *("masterdev", *argv),
             privileges=people.OPERATOR,
             stdin=slave,
             stdout=slave,
@@ -68,7 +68,7 @@ class Session:
             self._heard.append((len(self.output), time.monotonic()))
             self.output += data.decode(errors="replace").replace("\r\n", "\n")
 
-    def __enter__(self) -> Session:
+    def __enter__(self):
         return self
 
     def __exit__(self, *_) -> None:
@@ -89,7 +89,7 @@ class Session:
     def is_running(self) -> bool:
         return self._process.poll() is None
 
-    def wait_established(self, seconds: float = 20) -> Session:
+    def wait_established(self, seconds: float = 20):
         self.wait_output(ESTABLISHED, seconds)
         return self
 
@@ -143,8 +143,11 @@ class Session:
         self._reader.join(1)
         return code
 
+    def type(self, text: str) -> None:
+        os.write(self._terminal, text.encode())
+
     def press_ctrl_c(self) -> None:
-        os.write(self._terminal, b"\x03")
+        self.type("\x03")
 
     def close_terminal(self) -> None:
         """The window is closed, or the ssh connection is gone: SIGHUP, and nobody reads any more."""
@@ -170,3 +173,10 @@ class Session:
         if found := re.search(r"^(rdv\d+)\b", links, re.MULTILINE):
             return found.group(1)
         raise LabError(f"no tunnel on {self.master.name}:\n{links}")
+
+
+class Session(Masterdev):
+    """`masterdev -o ONSITE`: leaving the `with` ends the session."""
+
+    def __init__(self, master: Host, onsite: str, *options: str) -> None:
+        super().__init__(master, "-o", onsite, *options)

@@ -192,6 +192,8 @@ class Agent {
   std::uint64_t change_mode(Record& record, wire::Mode mode, tunnel::core::ModeTrial trial,
                             const std::string& why);
   bool returns_after(const Record& over) const;
+  tunnel::io::PumpCounters counters_of(const Record& record) const;
+  static std::uint64_t seconds_of(const Record& record);
   void end_trials(Clock::time_point now);
   Clock::time_point next_trial_end() const;
   void begin_leg();

@@ -141,9 +141,14 @@ std::uint64_t Agent::change_mode(Record& before, wire::Mode mode, core::ModeTria
   next.trial = trial;
   next.time_left = before.time_left;
   log::info("a session changes its mode", {log::session(before.session), log::device(before.peer)});
-  events_.session_changed(
-      before.id, "switching",
-      {{"mode", std::string{to_string(mode)}}, {"next", next.id}, {"text", why}});
+  const auto counters = counters_of(before);
+  events_.session_changed(before.id, "switching",
+                          {{"mode", std::string{to_string(mode)}},
+                           {"next", next.id},
+                           {"text", why},
+                           {"rx_bytes", counters.rx_bytes},
+                           {"tx_bytes", counters.tx_bytes},
+                           {"seconds", seconds_of(before)}});
   if (!before.end)
     apply(control_->end(before.id, CloseCode::operator_,
                         fmt::format("it goes on in mode {}", to_string(mode))));
@@ -185,12 +190,20 @@ void Agent::close(std::uint64_t id, const std::string& reason) {
   apply(control_->end(id, code, text == to_string(code) ? "" : text));
 }
 
+tunnel::io::PumpCounters Agent::counters_of(const Record& record) const {
+  return runner_ && runner_->id() == record.id ? runner_->counters() : record.counters;
+}
+
+std::uint64_t Agent::seconds_of(const Record& record) {
+  return record.is_running ? whole_seconds(Clock::now() - record.established) : 0;
+}
+
 std::vector<Agent::SessionFacts> Agent::sessions() const {
   std::vector<SessionFacts> facts;
   for (const auto& r : records_) {
     const auto& machine = control_->session();
     const bool is_known = machine && machine->id() == r.id;
-    const auto counters = runner_ && runner_->id() == r.id ? runner_->counters() : r.counters;
+    const auto counters = counters_of(r);
     facts.push_back({.id = r.id,
                      .session = r.session,
                      .state = std::string{is_known ? to_string(machine->state()) : "closing"},
@@ -363,7 +376,7 @@ void Agent::conclude(std::uint64_t id) {
   Record over = *found;
   if (!over.end) over.end = core::SessionEnd::from(CloseCode::operator_, "");
   records_.erase(found);
-  const auto seconds = over.is_running ? whole_seconds(Clock::now() - over.established) : 0;
+  const auto seconds = seconds_of(over);
   log::info(
       "a session is closed",
       {log::session(over.session), log::device(over.peer), log::code(over.end->code),

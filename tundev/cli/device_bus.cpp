@@ -161,8 +161,8 @@ DeviceBus::DeviceBus(int stop_fd) : stop_fd_{stop_fd} {
 DeviceBus::~DeviceBus() = default;
 
 DeviceBus::Turn DeviceBus::run_until(const std::function<bool()>& done,
-                                     std::optional<tunnel::Clock::time_point> deadline,
-                                     int stop_fd) {
+                                     std::optional<tunnel::Clock::time_point> deadline, int stop_fd,
+                                     int input_fd) {
   try {
     for (;;) {
       while (!done() && connection_->processPendingRequest()) {
@@ -170,11 +170,13 @@ DeviceBus::Turn DeviceBus::run_until(const std::function<bool()>& done,
       if (done()) return Turn::done;
       if (deadline && tunnel::Clock::now() >= *deadline) return Turn::deadline;
       const auto bus = connection_->getEventLoopPollData();
-      pollfd fds[] = {{bus.fd, bus.events, 0}, {stop_fd, POLLIN, 0}};
-      const int ready = ::poll(fds, 2, poll_timeout(bus.getRelativeTimeout(), deadline));
+      pollfd fds[] = {{bus.fd, bus.events, 0}, {stop_fd, POLLIN, 0}, {input_fd, POLLIN, 0}};
+      const int ready =
+          ::poll(fds, std::size(fds), poll_timeout(bus.getRelativeTimeout(), deadline));
       if (ready < 0 && errno != EINTR)
         throw std::system_error{errno, std::generic_category(), "wait for the system bus"};
       if (ready > 0 && fds[1].revents != 0) return Turn::stop;
+      if (ready > 0 && fds[2].revents != 0) return Turn::input;
     }
   } catch (const sdbus::Error& error) {
     throw BusError{"org.freedesktop.DBus.Error.Disconnected", error.getMessage()};
@@ -323,10 +325,11 @@ void DeviceBus::watch_sessions() {
   }
 }
 
-DeviceBus::Woken DeviceBus::wait(std::optional<tunnel::Clock::time_point> deadline) {
-  const auto turn =
-      run_until([&] { return !events_.empty() || agent_gone_ || agent_back_; }, deadline, stop_fd_);
+DeviceBus::Woken DeviceBus::wait(std::optional<tunnel::Clock::time_point> deadline, int input_fd) {
+  const auto turn = run_until([&] { return !events_.empty() || agent_gone_ || agent_back_; },
+                              deadline, stop_fd_, input_fd);
   if (turn == Turn::stop) return Woken::stop;
+  if (turn == Turn::input) return Woken::input;
   if (turn == Turn::deadline) return Woken::deadline;
   if (!events_.empty()) return Woken::event;
   if (std::exchange(agent_gone_, false)) return Woken::agent_gone;

@@ -40,7 +40,7 @@ inline constexpr std::chrono::seconds close_timeout{10};
 /// deadline.
 class DeviceBus {
  public:
-  enum class Woken : std::uint8_t { event, stop, deadline, agent_gone, agent_back };
+  enum class Woken : std::uint8_t { event, stop, input, deadline, agent_gone, agent_back };
 
   /// @param stop_fd  what ends every wait when it is readable; -1: nothing. Must outlive us.
   /// @throws BusError when there is no system bus
@@ -72,20 +72,21 @@ class DeviceBus {
 
   /// From now on SessionChanged signals are kept for take_event().
   void watch_sessions();
-  /// Waits until there is an event, the stop descriptor is readable, the agent left the bus (said
-  /// once, behind its last event) or has come back to it (said once), or the deadline passed.
-  Woken wait(std::optional<tunnel::Clock::time_point> deadline);
+  /// Waits until there is an event, a descriptor is readable, the agent left the bus (said once,
+  /// behind its last event) or has come back to it (said once), or the deadline passed.
+  /// @param input_fd  besides the one for a stop; -1: there is none
+  Woken wait(std::optional<tunnel::Clock::time_point> deadline, int input_fd = -1);
   /// The oldest event of session `id`; events of other sessions before it are dropped.
   std::optional<SessionEvent> take_event(std::uint64_t id);
 
  private:
-  enum class Turn : std::uint8_t { done, stop, deadline };
+  enum class Turn : std::uint8_t { done, stop, input, deadline };
   struct Target {
     const char* interface;
     const char* method;
   };
   Turn run_until(const std::function<bool()>& done,
-                 std::optional<tunnel::Clock::time_point> deadline, int stop_fd);
+                 std::optional<tunnel::Clock::time_point> deadline, int stop_fd, int input_fd = -1);
   template <class Result, class... Args>
   Result call(Target target, std::chrono::seconds timeout, int stop_fd, const Args&... args);
 

@@ -84,7 +84,8 @@ struct SessionEvent {
   bool resumed = false;               ///< it was interrupted, and goes on
   double interrupted_ms = 0;          ///< resumed: for how long
   std::uint64_t confirm_seconds = 0;  ///< so long its mode waits to be confirmed; 0: it does not
-  // switching (mode and text, too)
+  bool enter = false;                 ///< it is confirmed by pressing Enter here
+  // switching (mode and text, and what it carried so far, as closed)
   std::uint64_t next = 0;  ///< the number under which it goes on
   // interrupted
   std::uint64_t up_to_seconds = 0;  ///< how long it is tried to resume it; 0: not known

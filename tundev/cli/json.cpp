@@ -112,6 +112,9 @@ std::string json_event(const SessionEvent& event, std::string_view onsite) {
       json["mode"] = event.mode;
       json["next"] = event.next;
       json["text"] = event.text;
+      json["rx_bytes"] = event.rx_bytes;
+      json["tx_bytes"] = event.tx_bytes;
+      json["seconds"] = event.seconds;
       break;
     case SessionState::confirmed: json["mode"] = event.mode; break;
     case SessionState::interrupted:

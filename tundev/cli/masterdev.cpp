@@ -2,6 +2,7 @@
 #include "cli/command.hpp"
 #include "cli/device_bus.hpp"
 #include "cli/json.hpp"
+#include "cli/mode_question.hpp"
 #include "cli/mode_text.hpp"
 #include "cli/reopening.hpp"
 #include "cli/session_view.hpp"
@@ -131,32 +132,74 @@ int confirm(Console& console, const Arguments& arguments, const std::string& wha
   return exit_done;
 }
 
+/// Shows what a view says. @return how the command ends, or nothing: it goes on
+std::optional<int> say(Console& console, const SessionView::Answer& answer) {
+  if (!answer.line.empty() && !console.json()) console.print(answer.line);
+  if (!answer.warning.empty()) console.note("warning: " + answer.warning);
+  if (!answer.prompt.empty()) console.note(answer.prompt);
+  if (!answer.end) return std::nullopt;
+  if (answer.end->complaint) console.complain(*answer.end->complaint, answer.end->code);
+  return answer.end->exit_code;
+}
+
 /// Switches the session that somebody holds, and says what became of it: whoever holds it is told
-/// as well, and the agent alone counts the time.
-int switch_mode(Console& console, const Arguments& arguments, const std::string& what) {
-  StopSignals stop;
-  DeviceBus bus{stop.fd()};
-  if (const auto code = check_device(console, bus, arguments, what)) return *code;
-  bus.watch_sessions();
-  auto id = bus.switch_mode(arguments.mode);
-  SessionView view{"the onsite"};
-  for (;;) {
-    if (bus.wait(std::nullopt) != DeviceBus::Woken::event) return exit_failed;
-    while (const auto event = bus.take_event(id)) {
-      if (console.json()) console.print(json_event(*event, ""));
-      if (event->state == SessionState::switching) {
-        console.complain({.what = what, .why = event->text, .next = "the mode before comes back"},
-                         "not_switched");
-        return exit_failed;
+/// and asked as well, and the agent alone counts the time.
+class Switcher {
+ public:
+  Switcher(Console& console, const Arguments& arguments, std::string what)
+      : console_{console}, arguments_{arguments}, what_{std::move(what)}, bus_{stop_.fd()} {}
+
+  int run() {
+    if (const auto code = check_device(console_, bus_, arguments_, what_)) return *code;
+    bus_.watch_sessions();
+    const auto id = bus_.switch_mode(arguments_.mode);
+    for (;;) {
+      switch (bus_.wait(std::nullopt, question_.fd())) {
+        case DeviceBus::Woken::event:
+          while (auto event = bus_.take_event(id))
+            if (const auto code = take(*event)) return *code;
+          break;
+        case DeviceBus::Woken::input: question_.on_input(); break;
+        case DeviceBus::Woken::stop: return leave("stopped before the mode was confirmed");
+        case DeviceBus::Woken::deadline:
+        case DeviceBus::Woken::agent_back:
+        case DeviceBus::Woken::agent_gone: return leave("the device's service stopped");
       }
-      const auto answer = view.on_event(*event, tunnel::unix_now());
-      if (!answer.line.empty() && !console.json()) console.print(answer.line);
-      if (!answer.warning.empty()) console.note("warning: " + answer.warning);
-      if (event->state == SessionState::established) return exit_done;
-      if (answer.end) return exit_failed;
     }
   }
-}
+
+ private:
+  std::optional<int> take(SessionEvent event) {
+    question_.on_event(event);
+    if (console_.json()) console_.print(json_event(event, ""));
+    if (event.state == SessionState::switching) {
+      console_.complain({.what = what_, .why = event.text, .next = "the mode before comes back"},
+                        "not_switched");
+      return exit_failed;
+    }
+    if (const auto code = say(console_, view_.on_event(event, tunnel::unix_now())))
+      return *code == exit_done ? exit_failed : *code;  // an orderly end is not what was asked for
+    const bool is_done = event.state == SessionState::confirmed ||
+                         (event.state == SessionState::established && !event.enter);
+    return is_done ? std::optional{exit_done} : std::nullopt;
+  }
+
+  int leave(const char* why) {
+    console_.complain({.what = what_,
+                       .why = why,
+                       .next = "the mode before comes back, unless: masterdev --confirm"},
+                      "stopped");
+    return exit_failed;
+  }
+
+  Console& console_;
+  const Arguments& arguments_;
+  std::string what_;
+  StopSignals stop_;
+  DeviceBus bus_;
+  SessionView view_{"the onsite"};
+  ModeQuestion question_{console_, [this] { bus_.confirm_mode(); }};
+};
 
 /// What the agent is told: a word of wire::CloseCode becomes the cause of the end, anything else
 /// stands behind "the engineer ended it".
@@ -187,7 +230,8 @@ class Holder {
     if (arguments_.mode == "L2") explain_l2();
     open(arguments_.seconds);
     for (;;) {
-      const auto code = id_ == no_session ? wait_to_reopen() : turn(bus_.wait(closing_));
+      const auto code =
+          id_ == no_session ? wait_to_reopen() : turn(bus_.wait(closing_, question_.fd()));
       if (code) return *code;
       if (console_.is_broken()) {
         if (id_ == no_session) return exit_done;
@@ -207,9 +251,10 @@ class Holder {
         return std::nullopt;
       case DeviceBus::Woken::agent_gone:
         if (!closing_ && reopen_after(agent_gone, service_stopped)) return std::nullopt;
-        return say(view_.on_agent_gone());
+        return say(console_, view_.on_agent_gone());
       case DeviceBus::Woken::agent_back: return std::nullopt;
-      case DeviceBus::Woken::deadline: return say(view_.on_close_deadline());
+      case DeviceBus::Woken::input: question_.on_input(); return std::nullopt;
+      case DeviceBus::Woken::deadline: return say(console_, view_.on_close_deadline());
       case DeviceBus::Woken::stop: break;
     }
     const auto why = stop_.take();
@@ -226,16 +271,22 @@ class Holder {
 
   std::optional<int> take(SessionEvent event) {
     const auto now = Clock::now();
+    question_.on_event(event);
     if (event.state == SessionState::switching) {
       id_ = event.next;
       mode_ = event.mode;
+      must_confirm_ = event.text.empty();
       session_.clear();
+      is_continued_ = true;
+      add_to_before(event);  // its own "closed" comes under the number that is no longer ours
     }
+    if (event.state == SessionState::confirmed) must_confirm_ = false;
     if (event.state == SessionState::interrupted) reopening_.on_interrupted(now);
     if (event.state == SessionState::established) {
       if (!first_established_) first_established_ = now;
       session_ = event.session;
-      if (reopening_.is_broken()) event.anew = was_anew_ = true;
+      must_confirm_ = event.confirm_seconds > 0;
+      if (reopening_.is_broken()) event.anew = is_continued_ = true;
       // An agent that was killed does not know since when.
       if (reopening_.is_broken() || std::exchange(is_found_, false))
         event.interrupted_ms =
@@ -243,9 +294,10 @@ class Holder {
       reopening_.on_established(now);
     }
     if (event.state == SessionState::closed) {
-      before_.rx_bytes = event.rx_bytes += before_.rx_bytes;
-      before_.tx_bytes = event.tx_bytes += before_.tx_bytes;
-      if (was_anew_) event.seconds = seconds_since(*first_established_);
+      add_to_before(event);
+      event.rx_bytes = before_.rx_bytes;
+      event.tx_bytes = before_.tx_bytes;
+      if (is_continued_ && first_established_) event.seconds = seconds_since(*first_established_);
       session_.clear();
       if (event.failed && !closing_ && reopen_after(event.code, event.text)) return std::nullopt;
     }
@@ -254,7 +306,12 @@ class Holder {
 
   std::optional<int> show(const SessionEvent& event) {
     show_raw(event);
-    return say(view_.on_event(event, tunnel::unix_now()));
+    return say(console_, view_.on_event(event, tunnel::unix_now()));
+  }
+
+  void add_to_before(const SessionEvent& event) {
+    before_.rx_bytes += event.rx_bytes;
+    before_.tx_bytes += event.tx_bytes;
   }
 
   static std::uint64_t seconds_since(Clock::time_point when) {
@@ -263,10 +320,8 @@ class Holder {
   }
 
   void open(std::uint32_t seconds) {
-    id_ = bus_.open({.onsite = arguments_.onsite,
-                     .mode = mode_,
-                     .seconds = seconds,
-                     .confirm = std::exchange(must_confirm_, false)});
+    id_ = bus_.open(
+        {.onsite = arguments_.onsite, .mode = mode_, .seconds = seconds, .confirm = must_confirm_});
   }
 
   /// Somebody who sits on the laptop's port over ssh is cut off: he comes back when nobody
@@ -309,7 +364,8 @@ class Holder {
   std::optional<int> wait_to_reopen() {
     switch (bus_.wait(reopening_.next_attempt())) {
       case DeviceBus::Woken::event: bus_.take_event(no_session); return std::nullopt;
-      case DeviceBus::Woken::agent_gone: return std::nullopt;
+      case DeviceBus::Woken::agent_gone:
+      case DeviceBus::Woken::input: return std::nullopt;
       case DeviceBus::Woken::agent_back: reopening_.hurry(Clock::now()); return std::nullopt;
       case DeviceBus::Woken::deadline: return reopen();
       case DeviceBus::Woken::stop: break;
@@ -382,29 +438,22 @@ class Holder {
     if (console_.json()) console_.print(json);
   }
 
-  std::optional<int> say(const SessionView::Answer& answer) {
-    if (!answer.line.empty() && !console_.json()) console_.print(answer.line);
-    if (!answer.warning.empty()) console_.note("warning: " + answer.warning);
-    if (!answer.end) return std::nullopt;
-    if (answer.end->complaint) console_.complain(*answer.end->complaint, answer.end->code);
-    return answer.end->exit_code;
-  }
-
   Console& console_;
   const Arguments& arguments_;
   StopSignals stop_;
   DeviceBus bus_;
   SessionView view_;
   std::string mode_ = arguments_.mode;  ///< switched by anybody
-  bool must_confirm_ = false;
+  bool must_confirm_ = false;           ///< also when it is opened anew meanwhile
+  ModeQuestion question_{console_, [this] { bus_.confirm_mode(); }};
   Reopening reopening_;
   const Clock::time_point start_ = Clock::now();
   static constexpr std::uint64_t no_session = 0;  // agents count from 1
   std::uint64_t id_ = no_session;
   std::optional<Clock::time_point> first_established_;
-  std::string session_;    // the server's number of it; "": there is none any more
-  bool is_found_ = false;  // at another agent, and not established there yet
-  bool was_anew_ = false;
+  std::string session_;        // the server's number of it; "": there is none any more
+  bool is_found_ = false;      // at another agent, and not established there yet
+  bool is_continued_ = false;  // another one has taken its place
   struct {
     std::uint64_t rx_bytes = 0, tx_bytes = 0;
   } before_;                                  // of sessions that this one took the place of
@@ -430,7 +479,7 @@ int run(int argc, char** argv) {
   }
   if (arguments.onsite.empty()) {
     const auto what = fmt::format("cannot switch to mode {}", arguments.mode);
-    return run_command(console, what, [&] { return switch_mode(console, arguments, what); });
+    return run_command(console, what, [&] { return Switcher{console, arguments, what}.run(); });
   }
   const auto what = fmt::format("cannot open a session to {}", arguments.onsite);
   return run_command(console, what, [&] { return Holder{console, arguments}.run(what); });

@@ -27,10 +27,15 @@ bool sits_on_port(std::string_view ssh_connection, std::string_view port_address
   return words.size() == 4 && !own.empty() && words[2] == own;
 }
 
-std::string confirm_notice(std::uint64_t seconds, std::string_view mode_before) {
+std::string confirm_notice(std::string_view mode, std::uint64_t seconds, bool enter) {
+  const auto* other = mode == "L2" ? "L3" : "L2";
+  if (enter)
+    return fmt::format(
+        "the mode is {} now; press Enter within {} s to keep it, or it returns to {} by itself",
+        mode, seconds, other);
   return fmt::format(
       "confirm it within {} s with: masterdev --confirm; otherwise mode {} comes back", seconds,
-      mode_before);
+      other);
 }
 
 }  // namespace device::cli

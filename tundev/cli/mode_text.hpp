@@ -15,7 +15,10 @@ std::string l2_notice(std::string_view onsite);
 /// @param port_address  our own address on the laptop's port, CIDR; "": there is none
 bool sits_on_port(std::string_view ssh_connection, std::string_view port_address);
 
-/// What happens to somebody who does, and to whoever switches a running session.
-std::string confirm_notice(std::uint64_t seconds, std::string_view mode_before);
+/// What happens to somebody who does, and to whoever switches a running session: the other mode
+/// comes back.
+/// @param mode  "L3" or "L2": the one to be confirmed
+/// @param enter  by pressing Enter here
+std::string confirm_notice(std::string_view mode, std::uint64_t seconds, bool enter);
 
 }  // namespace device::cli

@@ -70,14 +70,19 @@ SessionView::Answer SessionView::on_established(const SessionEvent& event,
   established_ = true;
   Answer answer{.line = established_line(event, now)};
   if (event.confirm_seconds > 0)
-    answer.warning = confirm_notice(event.confirm_seconds, event.mode == "L2" ? "L3" : "L2");
+    (event.enter ? answer.prompt : answer.warning) =
+        confirm_notice(event.mode, event.confirm_seconds, event.enter);
   return answer;
 }
 
 SessionView::Answer SessionView::on_switching(const SessionEvent& event) {
   last_waiting_.clear();
-  if (event.text.empty()) return {.line = fmt::format("switching to mode {}", event.mode)};
-  return {.line = fmt::format("back to mode {}: {}", event.mode, without_stop(event.text))};
+  auto line = event.text.empty()
+                  ? fmt::format("switching to mode {}", event.mode)
+                  : fmt::format("back to mode {}: {}", event.mode, without_stop(event.text));
+  if (event.rx_bytes + event.tx_bytes != 0)
+    line += fmt::format("; {}", format_traffic(event.rx_bytes, event.tx_bytes, event.seconds));
+  return {.line = line};
 }
 
 std::string SessionView::established_line(const SessionEvent& event,

@@ -22,6 +22,7 @@ class SessionView {
   struct Answer {
     std::string line;     ///< for standard output; "": nothing to say
     std::string warning;  ///< for standard error; "": none
+    std::string prompt;   ///< likewise: what the person at the terminal is asked; "": nothing
     std::optional<End> end;
   };
 

@@ -164,6 +164,30 @@ BOOST_FIXTURE_TEST_CASE(a_session_whose_onsite_was_killed_is_opened_anew, Willin
   BOOST_TEST(open.exit_code() == 0);
 }
 
+BOOST_FIXTURE_TEST_CASE(the_closing_line_counts_what_was_carried_before_the_mode_changed, Willing) {
+  Command open{MASTERDEV, {"-o", "rpi1100"}};
+  open.line();
+  BOOST_TEST(*open.line() == established_line);
+  agent->say(id, "switching",
+             {{"mode", Variant{std::string{"L2"}}},
+              {"next", Variant{id + 1}},
+              {"text", Variant{std::string{}}},
+              {"rx_bytes", Variant{std::uint64_t{2'000'000}}},
+              {"tx_bytes", Variant{std::uint64_t{1'000'000}}},
+              {"seconds", Variant{std::uint64_t{90}}}});
+  BOOST_TEST(*open.line() == "switching to mode L2; 2.0 MB received, 1.0 MB sent in 1 min 30 s");
+  agent->say(id, "closed", closed_facts("operator", "it goes on in mode L2", false));
+  auto in_l2 = established_facts();
+  in_l2["mode"] = Variant{std::string{"L2"}};
+  agent->say(id + 1, "established", in_l2);
+  BOOST_TEST(open.line()->starts_with("established in mode L2: "));
+  open.send(SIGINT);
+  // 12.3 MB and 1.2 MB since; how long it was masterdev counts for itself.
+  BOOST_TEST(open.line()->starts_with(
+      "session closed: the engineer ended it; 14.3 MB received, 2.2 MB sent in "));
+  BOOST_TEST(open.exit_code() == 0);
+}
+
 BOOST_FIXTURE_TEST_CASE(ctrl_c_ends_the_command_while_there_is_no_session, Willing) {
   Command open{MASTERDEV, {"-o", "rpi1100"}};
   open.line();

@@ -208,13 +208,25 @@ BOOST_AUTO_TEST_CASE(a_switch_of_the_mode_is_said_with_what_to_do_and_how_it_wen
   device::cli::SessionView view{"rpi1100"};
   device::cli::SessionEvent event{.state = device::cli::SessionState::switching};
   event.mode = "L2";
-  BOOST_TEST(view.on_event(event, 0).line == "switching to mode L2");
+  event.rx_bytes = 12'300'000;
+  event.tx_bytes = 1'200'000;
+  event.seconds = 250;
+  BOOST_TEST(view.on_event(event, 0).line ==
+             "switching to mode L2; 12.3 MB received, 1.2 MB sent in 4 min 10 s");
+  event.rx_bytes = event.tx_bytes = 0;
   event.state = device::cli::SessionState::established;
   event.confirm_seconds = 30;
   const auto established = view.on_event(event, 0);
   BOOST_TEST(established.line.starts_with("established in mode L2: rpi1100"));
   BOOST_TEST(established.warning ==
              "confirm it within 30 s with: masterdev --confirm; otherwise mode L3 comes back");
+  BOOST_TEST(established.prompt == "");
+  event.enter = true;
+  const auto asked = view.on_event(event, 0);
+  BOOST_TEST(asked.warning == "");
+  BOOST_TEST(asked.prompt ==
+             "the mode is L2 now; press Enter within 30 s to keep it, or it returns to L3 by "
+             "itself");
   event.state = device::cli::SessionState::confirmed;
   BOOST_TEST(view.on_event(event, 0).line == "mode L2 stays");
   event.state = device::cli::SessionState::switching;
