@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 
 from capture import Capture
@@ -11,8 +12,8 @@ from case import LabCase
 from lab import laptop as laptops
 from lab.host import Host
 from lab.process import until
-from lab.session import Masterdev
-from lab.topology import CAMERA
+from lab.session import Masterdev, Terminal
+from lab.topology import CAMERA, EXTREMITY, LAPTOP_PORT
 
 ONSITE = "rpi1100"
 DHCP_POOL = ("192.168.1.100", "192.168.1.120")
@@ -235,6 +236,57 @@ class SwitchingTheMode(L2Case):
         laptops.wait_lease(self.laptop)
         self.assert_reaches_camera()
         self.assertEqual([s["mode"] for s in self.sessions()], ["L3"])
+
+
+class OverSsh(L2Case):
+    """The engineer has no terminal at the master: he works on it by ssh from the laptop."""
+
+    def serve_ssh(self) -> str:
+        """sshd at the laptop's port, too. @return its IPv6 address there, as the laptop writes it"""
+        show = ("ip", "-6", "-o", "addr", "show", "dev", LAPTOP_PORT, "scope", "link", "-tentative")
+        port = until("the port's IPv6 address", lambda: self.master.run(*show).stdout, 10, 0.05)
+        link_local = port.split()[3].split("/")[0]
+        config = (self.master.directory / "sshd_config").read_text()
+        here = f"ListenAddress {EXTREMITY}\nListenAddress {link_local}%{LAPTOP_PORT}\n"
+        file = self.master.directory / "sshd_config_port"
+        file.write_text(re.sub(r"ListenAddress .*\n", here, config))
+        sshd = self.master.start("sshd-port", "/usr/sbin/sshd", "-D", "-e", "-f", file)
+        self.addCleanup(sshd.kill)
+        until("sshd at the laptop's port", lambda: "listening on fe80" in sshd.log, 10, 0.05)
+        return f"{link_local}%eth0"
+
+    def masterdev_by_ssh(self, address: str, *options: str) -> Terminal:
+        variables = ("PATH", "DBUS_SYSTEM_BUS_ADDRESS")
+        environment = [f"{name}={self.master.environment()[name]}" for name in variables]
+        ssh = Terminal(
+            self.laptop,
+            *("ssh", "-F", self.laptop.directory / "ssh_config", "-tt", address),
+            *("env", *environment, "masterdev", *options),
+        )
+        self.addCleanup(ssh.__exit__)
+        return ssh
+
+    def test_who_is_cut_off_by_it_is_warned_and_his_ssh_lives_on_when_mode_l3_is_back(self) -> None:
+        self.permit()
+        self.serve_dhcp(self.camera)
+        self.serve_ssh()
+        ssh = self.masterdev_by_ssh(EXTREMITY, "-o", ONSITE, "-m", "L2")
+        ssh.wait_heard(r"your ssh comes by that port and will be cut off[^\0]*established in mode L2")
+        self.wait_customers_lease(self.laptop)
+        self.masterdev("--confirm")  # somebody else does
+        self.masterdev("-m", "L3")
+        self.masterdev("--confirm")
+        self.ask_for_a_lease(self.laptop)
+        laptops.wait_lease(self.laptop)
+        self.assert_reaches_camera()
+        self.assertEqual([s["mode"] for s in self.sessions()], ["L3"])
+        ssh.press_ctrl_c()
+        until("the end of the session", lambda: not self.sessions(), 15, 0.05)
+
+    def test_it_is_seen_too_when_he_comes_by_the_ports_ipv6_address(self) -> None:
+        self.permit()
+        with self.masterdev_by_ssh(self.serve_ssh(), "-o", ONSITE, "-m", "L2") as ssh:
+            ssh.wait_heard("your ssh comes by that port and will be cut off")
 
 
 class TwoCustomers(L2Case):

@@ -1,4 +1,4 @@
-"""An engineer at the master's terminal: masterdev on a real pseudo-terminal."""
+"""An engineer at a terminal: a command, most often masterdev, on a real pseudo-terminal."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import time
 
 from . import people
 from .host import Host
+from .people import Privileges
 from .process import LabError, tail, until
 
 ESTABLISHED = "established"
@@ -25,22 +26,22 @@ def _take_terminal() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
-class Masterdev:
-    """One run of masterdev with these arguments. Use it in a `with`: leaving it ends it, whatever happened.
+class Terminal:
+    """One run of a command on a host. Use it in a `with`: leaving it ends the command, whatever happened.
 
     `output` has all it printed so far, on the terminal as a person sees it (both streams).
     """
 
-    def __init__(self, master: Host, *argv: str) -> None:
-        self.master = master
+    def __init__(self, host: Host, *argv: object, privileges: Privileges | None = None) -> None:
+        self.command = str(argv[0])
         self.output = ""
         self._heard: list[tuple[int, float]] = []  # from which character of the output on, and when it came
         self.started = time.monotonic()
         self.established_after = 0.0
         self._terminal, slave = pty.openpty()
-        self._process = master.popen(
-            *("masterdev", *argv),
-            privileges=people.OPERATOR,
+        self._process = host.popen(
+            *argv,
+            privileges=privileges,
             stdin=slave,
             stdout=slave,
             stderr=slave,
@@ -94,7 +95,7 @@ class Masterdev:
         return self
 
     def wait_output(self, text: str, seconds: float = 20) -> None:
-        """Waits until masterdev has printed `text`; LabError with its words when it ends without."""
+        """Waits until it has printed `text`; LabError with its words when it ends without."""
 
         def there() -> bool:
             ended = self._process.poll() is not None
@@ -103,11 +104,11 @@ class Masterdev:
             if text in self.output:
                 return True
             if ended:
-                raise LabError(f"masterdev ended with {self._process.returncode}:\n{tail(self.output)}")
+                raise LabError(f"{self.command} ended with {self._process.returncode}:\n{tail(self.output)}")
             return False
 
         try:
-            until(f"{text!r} from masterdev", there, seconds, 0.005)
+            until(f"{text!r} from {self.command}", there, seconds, 0.005)
         except LabError as error:
             raise LabError(f"{error}; it said:\n{tail(self.output)}") from None
 
@@ -119,27 +120,27 @@ class Masterdev:
         return [when for begin, when in list(self._heard) if begin < found.end()][-1], found.end()
 
     def wait_heard(self, pattern: str, offset: int = 0, seconds: float = 20) -> tuple[float, int]:
-        """Waits for what heard() answers; LabError with its words when it does not come, or masterdev ends."""
+        """Waits for what heard() answers; LabError with its words when it does not come, or it ends."""
 
         def there() -> tuple[float, int] | None:
             ended = self._process.poll() is not None
             if ended:
                 self._reader.join(1)
             if not (answer := self.heard(pattern, offset)) and ended:
-                raise LabError(f"masterdev ended with {self._process.returncode}:\n{tail(self.output)}")
+                raise LabError(f"{self.command} ended with {self._process.returncode}:\n{tail(self.output)}")
             return answer
 
         try:
-            return until(f"{pattern!r} from masterdev", there, seconds, 0.005)
+            return until(f"{pattern!r} from {self.command}", there, seconds, 0.005)
         except LabError as error:
             raise LabError(f"{error}; it said:\n{tail(self.output)}") from None
 
     def wait_end(self, seconds: float = 15) -> int:
-        """Waits until masterdev has ended by itself and answers its exit code (-SIGNAL when killed)."""
+        """Waits until it has ended by itself and answers its exit code (-SIGNAL when killed)."""
         try:
             code = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise LabError(f"masterdev still runs; it said:\n{tail(self.output)}") from None
+            raise LabError(f"{self.command} still runs; it said:\n{tail(self.output)}") from None
         self._reader.join(1)
         return code
 
@@ -165,6 +166,14 @@ class Masterdev:
         for fd in (self._terminal, self._hung_up, self._hang_up_now):
             os.close(fd)
         self._terminal = -1
+
+
+class Masterdev(Terminal):
+    """masterdev with these arguments, on a master."""
+
+    def __init__(self, master: Host, *options: str) -> None:
+        super().__init__(master, "masterdev", *options, privileges=people.OPERATOR)
+        self.master = master
 
     @property
     def link(self) -> str:

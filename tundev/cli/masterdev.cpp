@@ -329,7 +329,11 @@ class Holder {
   void explain_l2() {
     console_.note(l2_notice(arguments_.onsite));
     const char* connection = std::getenv("SSH_CONNECTION");
-    must_confirm_ = connection != nullptr && sits_on_port(connection, bus_.status().port_address);
+    if (connection == nullptr) return;
+    std::string port;
+    for (const auto& candidate : bus_.ports())
+      if (candidate.is_laptops) port = candidate.name;
+    must_confirm_ = sits_on_port(connection, port, bus_.status().port_address);
     if (must_confirm_)
       console_.note(
           "warning: your ssh comes by that port and will be cut off; unless somebody confirms it "

@@ -16,7 +16,8 @@ std::string l2_notice(std::string_view onsite) {
       onsite);
 }
 
-bool sits_on_port(std::string_view ssh_connection, std::string_view port_address) {
+bool sits_on_port(std::string_view ssh_connection, std::string_view port,
+                  std::string_view port_address) {
   std::vector<std::string_view> words;
   while (!ssh_connection.empty()) {
     const auto end = std::min(ssh_connection.find(' '), ssh_connection.size());
@@ -24,7 +25,10 @@ bool sits_on_port(std::string_view ssh_connection, std::string_view port_address
     ssh_connection.remove_prefix(std::min(end + 1, ssh_connection.size()));
   }
   const auto own = port_address.substr(0, port_address.find('/'));
-  return words.size() == 4 && !own.empty() && words[2] == own;
+  if (words.size() != 4) return false;
+  const auto scope = words[2].find('%');
+  return scope == words[2].npos ? !own.empty() && words[2] == own
+                                : !port.empty() && words[2].substr(scope + 1) == port;
 }
 
 std::string confirm_notice(std::string_view mode, std::uint64_t seconds, bool enter) {

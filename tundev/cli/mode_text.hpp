@@ -11,9 +11,12 @@ std::string l2_notice(std::string_view onsite);
 
 /// Decides if the person sits on the laptop's port over ssh, and so is cut off by mode L2.
 ///
-/// @param ssh_connection  $SSH_CONNECTION: the client's address and port, ours, and our port
-/// @param port_address  our own address on the laptop's port, CIDR; "": there is none
-bool sits_on_port(std::string_view ssh_connection, std::string_view port_address);
+/// @param ssh_connection  $SSH_CONNECTION: the client's address and port, ours, and our port; a
+///                        link-local address of IPv6 with the interface, as fe80::1%usb0
+/// @param port          name of the laptop's port; "": there is none
+/// @param port_address  our own address on it, CIDR; "": there is none
+bool sits_on_port(std::string_view ssh_connection, std::string_view port,
+                  std::string_view port_address);
 
 /// What happens to somebody who does, and to whoever switches a running session: the other mode
 /// comes back.

@@ -237,11 +237,16 @@ BOOST_AUTO_TEST_CASE(a_switch_of_the_mode_is_said_with_what_to_do_and_how_it_wen
 
 BOOST_AUTO_TEST_CASE(who_sits_on_the_laptops_port_over_ssh_is_known) {
   using device::cli::sits_on_port;
-  const auto* port = "192.168.38.225/29";
-  BOOST_TEST(sits_on_port("192.168.38.226 51234 192.168.38.225 22", port));
-  BOOST_TEST(!sits_on_port("192.168.1.5 51234 192.168.1.10 22", port));
-  BOOST_TEST(!sits_on_port("192.168.38.225 51234 192.168.1.10 22", port));  // it is the other end
-  BOOST_TEST(!sits_on_port("192.168.38.226 51234 192.168.38.225 22", ""));
+  const auto sits = [](const char* connection) {
+    return sits_on_port(connection, "usb0", "192.168.38.225/29");
+  };
+  BOOST_TEST(sits("192.168.38.226 51234 192.168.38.225 22"));
+  BOOST_TEST(!sits("192.168.1.5 51234 192.168.1.10 22"));
+  BOOST_TEST(!sits("192.168.38.225 51234 192.168.1.10 22"));  // it is the other end
+  BOOST_TEST(sits("fe80::2%usb0 51234 fe80::1%usb0 22"));
+  BOOST_TEST(!sits("fe80::2%eth0 51234 fe80::1%eth0 22"));
+  BOOST_TEST(!sits_on_port("192.168.38.226 51234 192.168.38.225 22", "", ""));
+  BOOST_TEST(!sits_on_port("fe80::2% 51234 fe80::1% 22", "", ""));
   for (const auto* broken : {"", " ", "192.168.38.225", "a b 192.168.38.225", "a b c d e"})
-    BOOST_TEST(!sits_on_port(broken, port));
+    BOOST_TEST(!sits(broken));
 }
