@@ -32,19 +32,4 @@ class Link {
   Spec spec_;
 };
 
-/// Switches one link off, and on again at its end: whoever is at the other end of its cable sees
-/// the carrier go and come back. Addresses stay; IPv4 routes that need the link are gone meanwhile,
-/// but those of its own addresses come back with it (ip-link(8)).
-class LinkOff {
- public:
-  /// @throws NetError; then nothing was changed.
-  LinkOff(Netlink& netlink, const std::string& name);
-  ~LinkOff();
-  LinkOff(LinkOff&&) = delete;
-
- private:
-  Netlink& netlink_;
-  LinkInfo link_;
-};
-
 }  // namespace tunnel::net

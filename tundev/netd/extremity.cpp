@@ -29,6 +29,10 @@ std::string sysctl_journal(const std::string& runtime_dir) {
   return runtime_dir + "/netd-sysctls";
 }
 
+std::string port_off_note(const std::string& runtime_dir) {
+  return runtime_dir + "/netd-port-off";
+}
+
 NoWay::NoWay(const std::string& port, const tunnel::Ipv4Prefix& laptop)
     : closed_{no_way_filter(port, laptop, "reject with icmp type host-unreachable")},
       silent_{no_way_filter(port, laptop, "drop")},

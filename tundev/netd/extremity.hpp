@@ -19,6 +19,8 @@ inline constexpr std::uint32_t laptop_table = 1;
 
 /// Where the old values of sysctls stand while ours are in force.
 std::string sysctl_journal(const std::string& runtime_dir);
+/// Where it stands that the laptop's port is off (net::LinkOff).
+std::string port_off_note(const std::string& runtime_dir);
 
 /// Tells the laptop that there is no way, unless a session has opened one.
 class NoWay {

@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "net/leftovers.hpp"
+#include "net/link_off.hpp"
 #include "net/net_error.hpp"
 #include "netd/l2_port.hpp"
 #include "netd/sysfs.hpp"
@@ -36,6 +37,15 @@ void sweep(net::Netlink& netlink, const std::string& journal, const Orphans& orp
                           found.addresses + (found.local_rule ? 1 : 0))});
 }
 
+/// A port that stays off is no reason for a device to have no netd.
+std::optional<int> return_port(net::Netlink& netlink, const std::string& note) try {
+  return net::return_link(netlink, note);
+} catch (const net::NetError& error) {
+  log::error("the laptop's port is off since an earlier run and stays so",
+             {log::reason(error.what())});
+  return std::nullopt;
+}
+
 tunnel::Ipv4Prefix laptop_network(const Config& config) {
   return tunnel::Ipv4Prefix::parse(config.master.address)->network();
 }
@@ -59,6 +69,7 @@ Netd::Netd(tunnel::io::asio::io_context& io, const Config& config, Events events
   orphans_ = std::make_unique<Orphans>(netlink_, guard_, laptop_network(config_));
   guard_.apply();
   sweep(netlink_, sysctl_journal(config_.runtime_dir), *orphans_);
+  port_was_off_ = return_port(netlink_, port_off_note(config_.runtime_dir));
   if (orphans_->empty()) orphans_.reset();
   orphans_timer_.expires_after(orphans_adopted_within);
   orphans_timer_.async_wait([this, alive = alive_](error_code ec) {
@@ -98,6 +109,7 @@ void Netd::set_role(const std::string& word) {
       PortKeeper::Events{.ready = events_.port_ready,
                          .going = [this] { end_session("the laptop's port is gone"); },
                          .gone = events_.port_gone});
+  if (const auto index = std::exchange(port_was_off_, std::nullopt)) port_->excuse_carrier(*index);
   if (orphans_ && orphans_->has_tap()) no_dhcp_ = std::make_unique<PortKeeper::NoDhcp>(*port_);
   port_->look();
   if (orphans_ && port_->port() != nullptr) port_->network().no_way.hush();
@@ -249,7 +261,7 @@ std::unique_ptr<L2Network> Netd::make_l2(const SessionSetup& setup, tunnel::Uniq
     spec.port = lan_of(setup);
   }
   // A session that is taken over outlives a cable that is not in.
-  check_l2_port(spec.port, !lent && !(port_ && port_->carrier_is_dropped()));
+  check_l2_port(spec.port, !lent && !(port_ && port_->carrier_is_excused()));
   return std::make_unique<L2Network>(netlink_, spec, std::move(lent));
 }
 

@@ -171,6 +171,7 @@ class Netd {
   bool uplink_pending_ = false;
   Role role_ = Role::none;
   std::unique_ptr<Orphans> orphans_;             // nullptr: there are none, or not any more
+  std::optional<int> port_was_off_;              // its index: an earlier run was killed meanwhile
   std::unique_ptr<PortKeeper> port_;             // a master's
   std::unique_ptr<PortKeeper::NoDhcp> no_dhcp_;  // while an L2 session may be adopted
   std::optional<Session> session_;

@@ -50,7 +50,7 @@ PortKeeper::~PortKeeper() {
   *alive_ = false;
   leaving_ = true;
   if (active_) events_.going();
-  carrier_drop_.reset();
+  forget_carrier_drop();
   active_.reset();
 }
 
@@ -89,18 +89,17 @@ std::vector<LinkFacts> PortKeeper::read_facts() {
                  !is_link_local(address.address.address);
         });
     const auto place = place_of(link.name);
-    facts.push_back(
-        {.index = link.index,
-         .name = link.name,
-         .kind = link.kind,
-         .ethernet = link.hardware == ARPHRD_ETHER,
-         .wireless = is_wireless(link.name),
-         .usb = place.usb,
-         .on_board = place.on_board,
-         .enslaved = link.master_index != 0,
-         .carrier = link.carrier || (carrier_drop_ && active_ && active_->port.index == link.index),
-         .default_route = uplink && uplink->index == link.index,
-         .addressed = addressed});
+    facts.push_back({.index = link.index,
+                     .name = link.name,
+                     .kind = link.kind,
+                     .ethernet = link.hardware == ARPHRD_ETHER,
+                     .wireless = is_wireless(link.name),
+                     .usb = place.usb,
+                     .on_board = place.on_board,
+                     .enslaved = link.master_index != 0,
+                     .carrier = link.carrier || carrier_drop_.excuses(link.index),
+                     .default_route = uplink && uplink->index == link.index,
+                     .addressed = addressed});
   }
   return facts;
 }
@@ -149,7 +148,7 @@ void PortKeeper::lose(const std::vector<LinkFacts>& links) {
   dropped_ = false;
   leaving_ = true;
   events_.going();
-  carrier_drop_.reset();
+  forget_carrier_drop();
   active_.reset();
   leaving_ = false;
   log::info("the laptop's port is gone", {log::link(port.name), log::reason(reason)});
@@ -205,29 +204,53 @@ PortKeeper::NoDhcp::~NoDhcp() {
 void PortKeeper::drop_carrier() {
   if (!active_ || leaving_) return;
   try {
-    carrier_drop_.emplace().off.emplace(netlink_, active_->port.name);
+    if (!port_off_) port_off_.emplace(netlink_, active_->port.name, port_off_note(runtime_dir_));
   } catch (const net::NetError& error) {
-    carrier_drop_.reset();
     log::warn(
         "the laptop is not told that its network is another one; it has to ask for its "
         "address anew",
         {log::link(active_->port.name), log::reason(error.what())});
     return;
   }
-  carrier_timer_.expires_after(carrier_off);
+  carrier_drop_.begin(active_->port.index, Clock::now());
+  wait_for_carrier();
+}
+
+void PortKeeper::excuse_carrier(int index) {
+  carrier_drop_.excuse(index, Clock::now());
+  wait_for_carrier();
+}
+
+void PortKeeper::wait_for_carrier() {
+  carrier_timer_.expires_at(carrier_drop_.deadline());
   carrier_timer_.async_wait([this, alive = alive_](tunnel::io::error_code ec) {
-    if (!ec && *alive && carrier_drop_) return_carrier();
+    if (ec || !*alive) return;
+    switch (carrier_drop_.on_deadline(Clock::now())) {
+      case CarrierDrop::Action::none: return;
+      case CarrierDrop::Action::switch_on: return return_carrier();
+      case CarrierDrop::Action::look: return look();
+    }
   });
 }
 
 void PortKeeper::return_carrier() {
-  carrier_drop_->off.reset();
-  carrier_timer_.expires_after(carrier_back_within);
-  carrier_timer_.async_wait([this, alive = alive_](tunnel::io::error_code ec) {
-    if (ec || !*alive) return;
-    carrier_drop_.reset();
-    look();
-  });
+  try {
+    port_off_->end();
+    port_off_.reset();
+    carrier_drop_.on_switched_on(Clock::now());
+  } catch (const net::NetError& error) {
+    log::warn("cannot switch the laptop's port on again", {log::reason(error.what())});
+    if (!carrier_drop_.on_refused(Clock::now())) {
+      port_off_.reset();
+      return look();
+    }
+  }
+  wait_for_carrier();
+}
+
+void PortKeeper::forget_carrier_drop() {
+  port_off_.reset();
+  carrier_drop_.cancel();
 }
 
 void PortKeeper::retry_later() {

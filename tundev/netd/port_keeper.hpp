@@ -1,7 +1,9 @@
 #pragma once
 #include "config.hpp"
 #include "net/link.hpp"
+#include "net/link_off.hpp"
 #include "net/netlink.hpp"
+#include "netd/carrier_drop.hpp"
 #include "netd/dnsmasq.hpp"
 #include "netd/extremity.hpp"
 #include "netd/extremity_policy.hpp"
@@ -20,9 +22,6 @@ namespace device {
 class PortKeeper {
  public:
   static constexpr std::chrono::seconds retry_after{5};  ///< when the kernel refused
-  static constexpr std::chrono::seconds carrier_off{1};  ///< long enough for a laptop to notice
-  /// Gigabit Ethernet negotiates for 1.5 to 3 s (IEEE 802.3, clause 28), some adapters twice.
-  static constexpr std::chrono::seconds carrier_back_within{8};
 
   struct Port {
     int index = 0;
@@ -50,13 +49,17 @@ class PortKeeper {
   void look();
   /// The link had no carrier for a moment; look() then treats it as gone, even if it is back by
   /// now: it may be another laptop.
-  void dropped(int index) { dropped_ |= active_ && active_->port.index == index && !carrier_drop_; }
+  void dropped(int index) {
+    dropped_ |= active_ && active_->port.index == index && !carrier_drop_.excuses(index);
+  }
 
-  /// Another network is behind the port from now on: its carrier goes for `carrier_off`, as at a
-  /// switch, so that the laptop asks for its address anew. Until it may be back the port counts as
-  /// if nothing had happened.
+  /// Another network is behind the port from now on: its carrier goes for a moment (CarrierDrop),
+  /// as at a switch, so that the laptop asks for its address anew. Until it may be back the port
+  /// counts as if nothing had happened.
   void drop_carrier();
-  bool carrier_is_dropped() const { return carrier_drop_.has_value(); }
+  /// An earlier run was killed while the port was off; it was switched on just now.
+  void excuse_carrier(int index);
+  bool carrier_is_excused() const { return active_ && carrier_drop_.excuses(active_->port.index); }
 
   /// The network ports there are, and why each is not the laptop's. @throws net::NetError as look()
   std::vector<PortReport> report();
@@ -99,7 +102,9 @@ class PortKeeper {
   void serve_again() noexcept;
   void port_is_ready();
   void retry_later();
+  void wait_for_carrier();
   void return_carrier();
+  void forget_carrier_drop();
 
   tunnel::io::asio::io_context& io_;
   net::Netlink& netlink_;
@@ -118,10 +123,8 @@ class PortKeeper {
   bool leaving_ = false;  // the port is being undone
   int without_dhcp_ = 0;  // NoDhcp objects
   tunnel::io::Timer retry_;
-  struct CarrierDrop {
-    std::optional<net::LinkOff> off;  ///< none: it is on again, and may be negotiating
-  };
-  std::optional<CarrierDrop> carrier_drop_;
+  CarrierDrop carrier_drop_;
+  std::optional<net::LinkOff> port_off_;
   tunnel::io::Timer carrier_timer_;
   std::shared_ptr<bool> alive_;  // shared with handlers that may run after our destruction
 };

@@ -33,10 +33,29 @@ struct L2Site : Site {
     camera_mac = mac_of(camera, "eth0");
   }
   void open_l2() {
+    open_l2_at_once();
+    wait_cable();
+  }
+  void open_l2_at_once() {
     master_end = master_client->OpenSession(session, l2_setup("master"));
     onsite_end = onsite_client->OpenSession(session, l2_setup("onsite"));
     pump.emplace(std::get<0>(master_end).get(), std::get<0>(onsite_end).get());
-    wait_cable();
+  }
+  bool is_on() const {
+    return master.must("ip -o link show usb0").find(",UP") != std::string::npos;
+  }
+  /// How often the laptop's carrier went or came (ip(8), "transns").
+  int carrier_changes() const {
+    const auto text = laptop.must("ip -s -s link show lap0 | awk '/transns/ {getline; print $5}'");
+    return std::stoi(text);
+  }
+  void kill_master_while_off() {
+    master_netd->kill();
+    BOOST_REQUIRE(!is_on());
+  }
+  void start_master() {
+    master_netd.emplace(master, master_bus, master_folder);
+    master_client->SetRole("master");
   }
   /// It is dead for a moment when L2 begins and when it ends.
   void wait_cable() const {
@@ -335,6 +354,53 @@ BOOST_AUTO_TEST_CASE(a_killed_netd_leaves_no_joint_and_the_next_one_makes_it_aga
   BOOST_TEST(uplink.works());
   site.check_nothing_left();
   BOOST_TEST(until([&] { return !site.master.processes("dnsmasq").empty(); }));
+}
+
+BOOST_AUTO_TEST_CASE(a_netd_killed_while_the_port_is_off_does_not_leave_it_so) {
+  L2Site site;
+  site.onsite_end = site.onsite_client->OpenSession(session, l2_setup("onsite"));
+  site.master_end = site.master_client->OpenSession(session, l2_setup("master"));
+  site.kill_master_while_off();
+  site.laptop.must("ip link set lap0 down");  // its adapter and ours negotiate yet
+  site.start_master();
+  BOOST_TEST(site.is_on());
+  site.master_client->AdoptSession(session, l2_setup("master"), std::get<0>(site.master_end));
+  site.pump.emplace(std::get<0>(site.master_end).get(), std::get<0>(site.onsite_end).get());
+  site.laptop.must("ip link set lap0 up");
+  site.wait_cable();
+  site.move_laptop();
+  BOOST_TEST(ping(site.laptop, "192.168.1.50") == "answer");
+
+  site.close();
+  site.kill_master_while_off();
+  site.start_master();
+  BOOST_TEST(get_lease(site.laptop, "lap0", site.master_folder));
+  site.check_nothing_left();
+  site.master_netd->stop();
+  BOOST_TEST(site.is_on());  // as it was when the first of them came
+}
+
+BOOST_AUTO_TEST_CASE(the_mode_changes_while_the_port_is_off) {
+  L2Site site;
+  const auto before = site.carrier_changes();
+  site.open_l2_at_once();
+  site.close();
+  BOOST_TEST(!site.is_on());
+  site.open({{"192.168.1.0/24", 0, 0, 0}});
+  BOOST_TEST(!site.is_on());
+  site.wait_cable();
+  BOOST_TEST(site.carrier_changes() == before + 2);
+  BOOST_TEST(get_lease(site.laptop, "lap0", site.master_folder));
+  BOOST_TEST(ping(site.laptop, "192.168.1.50") == "answer");
+  site.close();
+  site.open_l2_at_once();
+  site.wait_cable();
+  site.move_laptop();
+  BOOST_TEST(ping(site.laptop, "192.168.1.50") == "answer");
+  site.close();
+  site.wait_cable();
+  BOOST_TEST(get_lease(site.laptop, "lap0", site.master_folder));
+  site.check_nothing_left();
 }
 
 BOOST_AUTO_TEST_CASE(a_port_that_is_plugged_in_anew_is_joined_again) {

@@ -1,12 +1,18 @@
 #include "component/net/support.hpp"
 #include "net/address.hpp"
 #include "net/link.hpp"
+#include "net/link_off.hpp"
 #include "net/net_error.hpp"
 #include "net/route.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <linux/capability.h>
+#include <sys/syscall.h>
 
+#include <filesystem>
+#include <fstream>
 #include <optional>
+#include <unistd.h>
 
 using namespace tunnel;
 using namespace tunnel::net;
@@ -21,6 +27,30 @@ Ipv4Prefix prefix(const char* text) {
 struct OnePort {
   VethPair veth{"usb0", "usb1"};
   Netlink netlink;
+};
+
+/// The kernel refuses every change while this object lives.
+class WithoutNetAdmin {
+ public:
+  WithoutNetAdmin() {
+    BOOST_REQUIRE(::syscall(SYS_capget, &head_, before_) == 0);
+    __user_cap_data_struct less[2] = {before_[0], before_[1]};
+    less[0].effective &= ~(1U << CAP_NET_ADMIN);
+    BOOST_REQUIRE(::syscall(SYS_capset, &head_, less) == 0);
+  }
+  ~WithoutNetAdmin() { ::syscall(SYS_capset, &head_, before_); }
+  WithoutNetAdmin(WithoutNetAdmin&&) = delete;
+
+ private:
+  __user_cap_header_struct head_{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  __user_cap_data_struct before_[2] = {};
+};
+
+struct PortAndNote : OnePort {
+  std::string note = run("mktemp -d | tr -d '\\n'") + "/off";
+  ~PortAndNote() { std::filesystem::remove_all(std::filesystem::path{note}.parent_path()); }
+  bool noted() const { return std::filesystem::exists(note); }
+  bool is_up() { return netlink.find_link("usb0")->up; }
 };
 
 }  // namespace
@@ -97,18 +127,86 @@ BOOST_AUTO_TEST_CASE(a_route_is_there_and_then_gone) {
   BOOST_TEST(changes_since(before) == "");
 }
 
-BOOST_AUTO_TEST_CASE(a_link_that_is_off_is_on_again_afterwards_with_the_routes_of_its_addresses) {
-  const VethPair cable{"usb2", "usb3"};
-  run("ip link set usb2 up && ip link set usb3 up && ip addr add 10.8.0.1/24 dev usb2");
+BOOST_FIXTURE_TEST_CASE(a_link_that_is_off_is_on_again_afterwards_with_the_routes_of_its_addresses,
+                        PortAndNote) {
+  run("ip addr add 10.8.0.1/24 dev usb0");
   {
-    const LinkOff off{netlink, "usb2"};
-    BOOST_TEST(!netlink.find_link("usb2")->up);
-    BOOST_TEST(!netlink.find_link("usb3")->carrier);
-    BOOST_TEST(contains(run("ip addr show dev usb2"), "10.8.0.1/24"));
+    const LinkOff off{netlink, "usb0", note};
+    BOOST_TEST(!is_up());
+    BOOST_TEST(!netlink.find_link("usb1")->carrier);
+    BOOST_TEST(contains(run("ip addr show dev usb0"), "10.8.0.1/24"));
+    BOOST_TEST(noted());
   }
-  BOOST_TEST(netlink.find_link("usb3")->carrier);
-  BOOST_TEST(contains(run("ip route"), "10.8.0.0/24 dev usb2"));
-  BOOST_TEST(refusal([&] { LinkOff{netlink, "usb7"}; }) == "switch off link usb7: No such device");
+  BOOST_TEST(netlink.find_link("usb1")->carrier);
+  BOOST_TEST(contains(run("ip route"), "10.8.0.0/24 dev usb0"));
+  BOOST_TEST(!noted());
+  BOOST_TEST(refusal([&] {
+               LinkOff{netlink, "usb7", note};
+             }) == "switch off link usb7: No such device");
+  BOOST_TEST(!noted());
+  BOOST_TEST(refusal([&] {
+               LinkOff{netlink, "usb0", note + "/of/no/folder"};
+             }) == "note that link usb0 is off: No such file or directory");
+  BOOST_TEST(is_up());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_link_that_the_kernel_leaves_off_is_tried_again, PortAndNote) {
+  {
+    LinkOff off{netlink, "usb0", note};
+    {
+      const WithoutNetAdmin refused;
+      BOOST_TEST(refusal([&] { off.end(); }) == "switch on link usb0: Operation not permitted");
+      BOOST_TEST(noted());
+    }
+    off.end();
+    BOOST_TEST(is_up());
+    BOOST_TEST(!noted());
+    run("ip link set usb0 down");  // by somebody else, afterwards
+  }
+  BOOST_TEST(!is_up());
+  {
+    const WithoutNetAdmin refused;
+    BOOST_TEST(refusal([&] {
+                 LinkOff{netlink, "usb0", note};
+               }) == "switch off link usb0: Operation not permitted");
+  }
+  BOOST_TEST(!noted());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_link_that_was_off_at_a_sigkill_is_switched_on_by_the_next_run,
+                        PortAndNote) {
+  const auto index = netlink.find_link("usb0")->index;
+  const auto kill_while_off = [&] {
+    run_and_kill([&] {
+      Netlink theirs;
+      new LinkOff{theirs, "usb0", note};
+    });
+    BOOST_TEST(!is_up());
+    BOOST_TEST(noted());
+  };
+  kill_while_off();
+  {
+    const WithoutNetAdmin refused;
+    BOOST_TEST(refusal([&] { return_link(netlink, note); }) ==
+               "switch on link usb0: Operation not permitted");
+  }
+  BOOST_TEST(noted());
+  BOOST_TEST(return_link(netlink, note).value() == index);
+  BOOST_TEST(is_up());
+  BOOST_TEST(!noted());
+  BOOST_TEST(!return_link(netlink, note));
+  // Another one of that name is not meant; a note that says nothing is no harm.
+  kill_while_off();
+  run("ip link set usb0 name usb5 && ip link add usb0 type veth peer name usb6");
+  BOOST_TEST(!return_link(netlink, note));
+  BOOST_TEST(!is_up());
+  run("ip link del usb0 && ip link set usb5 name usb0");
+  for (const auto* text : {"", "usb0", "7", "99999 usb0", "usb0 7"}) {
+    std::ofstream{note} << text;
+    BOOST_TEST(!return_link(netlink, note), text);
+    BOOST_TEST(!noted());
+  }
+  BOOST_TEST(!is_up());
 }
 
 BOOST_AUTO_TEST_CASE(the_kernels_own_sentence_is_in_the_message) {
