@@ -42,19 +42,32 @@ constexpr std::string_view refused = "counter name refused";
 
 /// What a network decides for itself, and a laptop must not tell it: spanning tree, flow control,
 /// 802.1X, LACP, LLDP (01:80:c2:00:00:00 to 0f, IEEE 802.1Q 8.6.3), GARP and MRP (20 to 2f),
-/// Cisco's CDP, VTP, DTP, UDLD and PVST+; routers' advertisements and redirects (RFC 6105); answers
-/// of DHCP servers and relays. The kernel has taken one VLAN tag off before, and skips IPv6's
-/// extension headers; a second tag, or IP behind LLC/SNAP, would hide all that.
+/// Cisco's CDP, VTP, DTP, UDLD and PVST+; redundant rings (IEC 62439: MRP, PRP, HSR); routers'
+/// advertisements and redirects (RFC 6105); answers of DHCP servers and relays, by either port.
+///
+/// The kernel has taken one VLAN tag off before, and skips IPv6's extension headers. What would
+/// hide all that goes as well: a second tag, IP behind LLC/SNAP, IP headers that the kernel cannot
+/// follow, and a first fragment of IPv6 in which the transport header is not there yet (RFC 7113).
 std::string to_customer() {
-  return fmt::format(R"(chain to_customer {{
+  return fmt::format(R"(chain first_fragment {{
+  @th,0,8 < 128 return
+  @th,0,8 >= 128 return
+  {0} drop
+}}
+chain to_customer {{
   ether daddr & ff:ff:ff:ff:ff:c0 == 01:80:c2:00:00:00 {0} drop
   ether daddr {{ 01:00:0c:cc:cc:cc, 01:00:0c:cc:cc:cd }} {0} drop
+  ether daddr & ff:ff:ff:00:00:00 == 01:15:4e:00:00:00 {0} drop
   meta protocol {{ 8021q, 8021ad }} {0} drop
   meta protocol 0x0004 @nh,0,16 0xaaaa {0} drop
   meta protocol ip udp sport 67 {0} drop
+  meta protocol ip udp dport 68 {0} drop
   meta protocol ip6 udp sport 547 {0} drop
   meta protocol ip6 udp dport 546 {0} drop
   meta protocol ip6 icmpv6 type {{ nd-router-advert, nd-redirect }} {0} drop
+  meta protocol ip6 frag frag-off 0 jump first_fragment
+  meta protocol {{ ip, ip6 }} meta l4proto != 255 return
+  meta protocol {{ ip, ip6 }} {0} drop
 }}
 )",
                      refused);
@@ -78,13 +91,18 @@ std::string head(std::string_view hook, const std::string& link, std::string_vie
                      policy);
 }
 
-const std::string too_fast =
-    fmt::format("update @rates {{ ether saddr limit rate over {0}/second burst {0} packets }}",
-                multicast_per_second_max);
+std::string faster_than_allowed(int burst) {
+  return fmt::format("update @rates {{ ether saddr limit rate over {}/second burst {} packets }}",
+                     multicast_per_second_max, burst);
+}
+
+/// For frames of the LAN.
+const std::string too_fast = faster_than_allowed(multicast_per_second_max);
 
 /// For frames of the laptop's side.
-const std::string no_storm = fmt::format(
-    "{} {} update @looped {{ ether saddr }} counter name loops drop", multicast, too_fast);
+const std::string no_storm =
+    fmt::format("{} {} update @looped {{ ether saddr }} counter name loops drop", multicast,
+                faster_than_allowed(scan_packets_max));
 
 /// For frames of the tunnel: nothing that is ours or the port's comes out of it.
 std::string no_loop_from_tunnel(const std::string& mac) {

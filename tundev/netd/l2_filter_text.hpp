@@ -33,6 +33,9 @@ inline constexpr int looped_seconds = 10;
 /// a sign of a loop. What comes from the customer's LAN beyond that stays there, for it may be
 /// video.
 inline constexpr int multicast_per_second_max = 300;
+/// So many of them at once are none yet from the laptop's side: an engineer's tool asks for every
+/// address of a /21.
+inline constexpr int scan_packets_max = 2048;
 
 /// The customer's side. Its own frames go into the tunnel like those of the LAN; what the tunnel
 /// brings for this host comes in by `port` (net::IngressRedirect from `tap` to `port`).

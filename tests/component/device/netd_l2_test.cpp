@@ -216,13 +216,33 @@ BOOST_AUTO_TEST_CASE(what_only_the_customers_network_may_say_never_comes_from_th
       {"LLDP", "01:80:c2:00:00:0e", "88cc 0207 04", true},
       {"CDP", "01:00:0c:cc:cc:cc", "0020 aaaa03 00000c 2000", true},
       {"MVRP", "01:80:c2:00:00:21", "88f5 0001", true},
+      {"MRP", "01:15:4e:00:00:01", "88e3 0001 0200", true},
       {"DHCP offer", everybody, ip4 + "0043 0044 0010 0000 0000000000000000", true},
+      {"DHCP offer from another port", everybody, ip4 + "0443 0044 0010 0000 0000000000000000",
+       true},
+      {"DHCP offer behind options", everybody,
+       "0800 46000028 00000000 40110000 c0a80109 ffffffff 01010101 0043 0044 0010 0000 "
+       "0000000000000000",
+       true},
+      {"DHCP offer, first fragment", everybody,
+       "0800 45000024 00002000 40110000 c0a80109 ffffffff 0043 0044 0150 0000 0000000000000000",
+       true},
+      {"IPv4 with a broken header", everybody,
+       "0800 4f000024 00000000 40110000 c0a80109 ffffffff 0043 0044 0010 0000 0000000000000000",
+       true},
       {"DHCP relay", everybody, ip4 + "0043 0043 0010 0000 0000000000000000", true},
       {"RA", "33:33:00:00:00:01", ip6 + "3a" + ends + "8600 0000 40000708 0000000000000000", true},
       {"redirect", "33:33:00:00:00:01", ip6 + "3a" + ends + "8900 0000 000000000000000000000000",
        true},
       {"RA behind a header", "33:33:00:00:00:01",
        ip6 + "3c" + ends + "3a00 0104 00000000 8600 0000 40000708", true},
+      {"RA in a fragment", "33:33:00:00:00:01",
+       "86dd 60000000 0018 2c" + ends + "3a00 0000 00000001 8600 0000 40000708 0000000000000000",
+       true},
+      {"RA, headers up to the next fragment", "33:33:00:00:00:01",
+       ip6 + "2c" + ends + "3c00 0001 00000001 3a00 0104 00000000", true},
+      {"RA, headers on into the next fragment", "33:33:00:00:00:01",
+       ip6 + "2c" + ends + "3c00 0001 00000001 3a01 010c 00000000", true},
       {"DHCPv6", "33:33:00:01:00:02", udp6("0223 0222"), true},
       {"DHCPv6 relay", "33:33:00:01:00:02", udp6("0223 0223"), true},
   };
@@ -247,10 +267,21 @@ BOOST_AUTO_TEST_CASE(what_only_the_customers_network_may_say_never_comes_from_th
       BOOST_TEST(camera.heard(up) == 0, test.what << " " << tag);
     }
   // What would hide those: a second tag, LLC/SNAP.
-  for (const std::string rest : {"8100 0000 8100 0005 0800", "0030 aaaa03 000000 86dd"}) {
+  for (const std::string rest : {"8100 0000 8100 0005 0800", "88a8 0001 8100 0005 86dd",
+                                 "0030 aaaa03 000000 86dd", "8100 0005 0030 aaaa03 000000 0800"}) {
     const auto before = refused_at();
     laptop.send(frame(everybody, site.laptop_mac, rest));
     BOOST_TEST(until([&] { return refused_at() > before; }), rest);
+  }
+  // What is like it, and a neighbour's right: a client's question, fragments of a ping.
+  for (const auto& rest :
+       {ip4 + "0044 0043 0010 0000 0000000000000000", udp6("0222 0223"),
+        "86dd 60000000 0018 2c" + ends + "3a00 0001 00000001 8000 0000 00010001 0000000000000000",
+        ip6 + "2c" + ends + "3a00 0010 00000001 8600 0000 40000708",
+        "86dd 60000000 0000 3b" + ends}) {
+    const auto asks = frame("33:33:00:01:00:02", site.laptop_mac, rest);
+    laptop.send(asks);
+    BOOST_TEST(camera.hears(asks), rest);
   }
 }
 
@@ -290,6 +321,21 @@ BOOST_AUTO_TEST_CASE(the_onsite_refuses_by_itself_what_a_master_should_have) {
   BOOST_TEST(site.counter(site.onsite, "loops") != "0");
   site.onsite_client->CloseSession(session);
   site.check_nothing_left();
+}
+
+BOOST_AUTO_TEST_CASE(a_scan_of_the_customers_lan_is_no_loop) {
+  L2Site site;
+  site.open_l2();
+  Wire laptop{site.laptop, "lap0"}, camera{site.camera, "eth0"};
+  for (int n = 0; n < 1000; ++n)
+    laptop.send(frame(everybody, site.laptop_mac, fmt::format("88b5 {:04x}", n)));
+  const auto after = frame(site.camera_mac, site.laptop_mac, "88b5 ffff");
+  BOOST_TEST(until([&] {
+    laptop.send(after);
+    return camera.heard(after) > 0;
+  }));
+  BOOST_TEST(site.counter(site.master, "loops") == "0");
+  BOOST_TEST(site.counter(site.onsite, "loops") == "0");
 }
 
 BOOST_AUTO_TEST_CASE(a_loop_between_both_sides_is_cut_and_seen) {

@@ -48,7 +48,8 @@ BOOST_AUTO_TEST_CASE(both_devices_refuse_what_the_laptops_side_must_not_say) {
     BOOST_TEST(refuses < rules.find("fwd to"));
     BOOST_TEST(rules.find("counter name too_many drop") < rules.find("fwd to"));
   }
-  BOOST_TEST(chain(onsite_text(), "to_customer") == chain(master_text(), "to_customer"));
+  for (const auto* name : {"to_customer", "first_fragment"})
+    BOOST_TEST(chain(onsite_text(), name) == chain(master_text(), name));
 }
 
 BOOST_AUTO_TEST_CASE(the_laptops_stations_are_limited_on_both_devices) {
