@@ -1,10 +1,7 @@
-#include "netd_frames.hpp"
-#include "netd_site.hpp"
+#include "netd_l2_site.hpp"
 
-#include <arpa/inet.h>
 #include <boost/test/unit_test.hpp>
 #include <fmt/format.h>
-#include <sys/socket.h>
 
 #include <unistd.h>
 
@@ -12,112 +9,6 @@
 namespace {
 
 using namespace netd_test;
-
-constexpr std::uint64_t session = 7;
-const std::string everybody = "ff:ff:ff:ff:ff:ff";
-
-Setup l2_setup(const std::string& role) {
-  return {{"role", role}, {"mode", std::string{"L2"}}};
-}
-
-/// Of a snapshot without what a restarted dnsmasq changes: its pid.
-std::string lasting(const Host& host) {
-  return host.must("true") + host.snapshot().substr(0, host.snapshot().find("dnsmasq "));
-}
-
-struct L2Site : Site {
-  L2Site() {
-    master_idle = lasting(master);
-    onsite_idle = lasting(onsite);
-    laptop_mac = mac_of(laptop, "lap0");
-    camera_mac = mac_of(camera, "eth0");
-  }
-  void open_l2() {
-    open_l2_at_once();
-    wait_cable();
-  }
-  void open_l2_at_once() {
-    master_end = master_client->OpenSession(session, l2_setup("master"));
-    onsite_end = onsite_client->OpenSession(session, l2_setup("onsite"));
-    pump.emplace(std::get<0>(master_end).get(), std::get<0>(onsite_end).get());
-  }
-  bool is_on() const {
-    return master.must("ip -o link show usb0").find(",UP") != std::string::npos;
-  }
-  /// How often the laptop's carrier went or came (ip(8), "transns").
-  int carrier_changes() const {
-    const auto text = laptop.must("ip -s -s link show lap0 | awk '/transns/ {getline; print $5}'");
-    return std::stoi(text);
-  }
-  void kill_master_while_off() {
-    master_netd->kill();
-    BOOST_REQUIRE(!is_on());
-  }
-  void start_master() {
-    master_netd.emplace(master, master_bus, master_folder);
-    master_client->SetRole("master");
-  }
-  /// It is dead for a moment when L2 begins and when it ends.
-  void wait_cable() const {
-    BOOST_TEST(until(
-        [&] { return laptop.must("ip -o link show lap0").find("LOWER_UP") != std::string::npos; },
-        10s));
-  }
-  /// The laptop with an address of the customer's LAN.
-  void move_laptop() {
-    laptop.must("ip addr flush dev lap0 && ip addr add 192.168.1.77/24 dev lap0");
-  }
-  /// The packets of a counter of the session's table.
-  static std::string counter(const Host& host, const std::string& name) {
-    const auto text = host.must("nft list counter netdev rdv_session " + name);
-    const auto at = text.find("packets ") + 8;
-    return text.substr(at, text.find(' ', at) - at);
-  }
-  static bool is_promiscuous(const Host& host, const std::string& link) {
-    return host.must("ip -d -o link show " + link).find("promiscuity 0") == std::string::npos;
-  }
-  void check_nothing_left() {
-    wait_cable();
-    BOOST_TEST(line_changes(master_idle, lasting(master)) == "");
-    BOOST_TEST(line_changes(onsite_idle, lasting(onsite)) == "");
-    BOOST_TEST(!is_promiscuous(master, "usb0"));
-    BOOST_TEST(!is_promiscuous(onsite, "eth0"));
-    BOOST_TEST(onsite.must("tc qdisc show").find("clsact") == std::string::npos);
-  }
-
-  std::string master_idle, onsite_idle, laptop_mac, camera_mac;
-};
-
-/// A TCP connection of the onsite itself on the customer's LAN: as the one to its server.
-class OwnConnection {
- public:
-  explicit OwnConnection(const L2Site& site) {
-    tunnel::UniqueFd listening;
-    site.camera.enter([&] { listening = socket(); });
-    sockaddr_in at{.sin_family = AF_INET, .sin_port = htons(443), .sin_addr = {}, .sin_zero = {}};
-    BOOST_REQUIRE(::bind(listening.get(), reinterpret_cast<sockaddr*>(&at), sizeof at) == 0);
-    BOOST_REQUIRE(::listen(listening.get(), 1) == 0);
-    site.onsite.enter([&] { here_ = socket(); });
-    ::inet_pton(AF_INET, "192.168.1.50", &at.sin_addr);
-    BOOST_REQUIRE(::connect(here_.get(), reinterpret_cast<sockaddr*>(&at), sizeof at) == 0);
-    there_ = tunnel::UniqueFd{::accept4(listening.get(), nullptr, nullptr, SOCK_CLOEXEC)};
-  }
-  /// Whether a byte goes there and back within a second, which a lost segment would take as well.
-  bool works() const {
-    return carries(here_.get(), there_.get()) && carries(there_.get(), here_.get());
-  }
-
- private:
-  static tunnel::UniqueFd socket() {
-    return tunnel::UniqueFd{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-  }
-  static bool carries(int from, int to) {
-    char byte = 'x';
-    if (::send(from, &byte, 1, MSG_NOSIGNAL) != 1) return false;
-    return until([&] { return ::recv(to, &byte, 1, MSG_DONTWAIT) == 1; }, 1s);
-  }
-  tunnel::UniqueFd here_, there_;
-};
 
 BOOST_AUTO_TEST_SUITE(l2)
 
@@ -368,85 +259,6 @@ BOOST_AUTO_TEST_CASE(a_loop_between_both_sides_is_cut_and_seen) {
     std::this_thread::sleep_for(100ms);
     return carried() - before < 1000;
   }));
-}
-
-BOOST_AUTO_TEST_CASE(a_killed_netd_leaves_no_joint_and_the_next_one_makes_it_again) {
-  L2Site site;
-  const OwnConnection uplink{site};
-  site.open_l2();
-  site.move_laptop();
-  BOOST_TEST(ping(site.laptop, "192.168.1.50") == "answer");
-  site.onsite_netd->kill();
-  BOOST_TEST(ping(site.laptop, "192.168.1.50") == "silence");
-  BOOST_TEST(ping(site.laptop, "192.168.1.10") == "silence");
-  BOOST_TEST(uplink.works());
-  BOOST_TEST(!site.is_promiscuous(site.onsite, "eth0"));
-  site.onsite_netd.emplace(site.onsite, site.onsite_bus, site.onsite_folder);
-  site.onsite_client->SetRole("onsite");
-  site.onsite_client->AdoptSession(session, l2_setup("onsite"), std::get<0>(site.onsite_end));
-  BOOST_TEST(ping(site.laptop, "192.168.1.50") == "answer");
-  BOOST_TEST(ping(site.laptop, "192.168.1.10") == "answer");
-  BOOST_TEST(uplink.works());
-
-  site.master_netd->kill();
-  BOOST_TEST(ping(site.laptop, "192.168.1.50") != "answer");
-  site.master_netd.emplace(site.master, site.master_bus, site.master_folder);
-  site.master_client->SetRole("master");
-  BOOST_TEST(site.master.processes("dnsmasq").empty());  // it would take the laptop's address away
-  site.master_client->AdoptSession(session, l2_setup("master"), std::get<0>(site.master_end));
-  BOOST_TEST(site.master.processes("dnsmasq").empty());
-  BOOST_TEST(ping(site.laptop, "192.168.1.50") == "answer");
-  site.close();
-  BOOST_TEST(uplink.works());
-  site.check_nothing_left();
-  BOOST_TEST(until([&] { return !site.master.processes("dnsmasq").empty(); }));
-}
-
-BOOST_AUTO_TEST_CASE(a_netd_killed_while_the_port_is_off_does_not_leave_it_so) {
-  L2Site site;
-  site.onsite_end = site.onsite_client->OpenSession(session, l2_setup("onsite"));
-  site.master_end = site.master_client->OpenSession(session, l2_setup("master"));
-  site.kill_master_while_off();
-  site.laptop.must("ip link set lap0 down");  // its adapter and ours negotiate yet
-  site.start_master();
-  BOOST_TEST(site.is_on());
-  site.master_client->AdoptSession(session, l2_setup("master"), std::get<0>(site.master_end));
-  site.pump.emplace(std::get<0>(site.master_end).get(), std::get<0>(site.onsite_end).get());
-  site.laptop.must("ip link set lap0 up");
-  site.wait_cable();
-  site.move_laptop();
-  BOOST_TEST(ping(site.laptop, "192.168.1.50") == "answer");
-
-  site.close();
-  site.kill_master_while_off();
-  site.start_master();
-  BOOST_TEST(get_lease(site.laptop, "lap0", site.master_folder));
-  site.check_nothing_left();
-  site.master_netd->stop();
-  BOOST_TEST(site.is_on());  // as it was when the first of them came
-}
-
-BOOST_AUTO_TEST_CASE(the_mode_changes_while_the_port_is_off) {
-  L2Site site;
-  const auto before = site.carrier_changes();
-  site.open_l2_at_once();
-  site.close();
-  BOOST_TEST(!site.is_on());
-  site.open({{"192.168.1.0/24", 0, 0, 0}});
-  BOOST_TEST(!site.is_on());
-  site.wait_cable();
-  BOOST_TEST(site.carrier_changes() == before + 2);
-  BOOST_TEST(get_lease(site.laptop, "lap0", site.master_folder));
-  BOOST_TEST(ping(site.laptop, "192.168.1.50") == "answer");
-  site.close();
-  site.open_l2_at_once();
-  site.wait_cable();
-  site.move_laptop();
-  BOOST_TEST(ping(site.laptop, "192.168.1.50") == "answer");
-  site.close();
-  site.wait_cable();
-  BOOST_TEST(get_lease(site.laptop, "lap0", site.master_folder));
-  site.check_nothing_left();
 }
 
 BOOST_AUTO_TEST_CASE(a_port_that_is_plugged_in_anew_is_joined_again) {
