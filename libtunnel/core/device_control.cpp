@@ -139,7 +139,7 @@ ControlActions DeviceControl::on_online(const wire::Offer& message, Clock::time_
   if (session_)
     return decline(wire::RefusalCode::busy, "it serves " + session_->peer().str() + " already");
   if (message.mode == wire::Mode::l2 && !allows_l2_)
-    return decline(wire::RefusalCode::declined,
+    return decline(wire::RefusalCode::mode_unsupported,
                    "the customer does not let it join networks in mode L2 (l2 = false in its "
                    "device.toml)");
   if (!unready_.empty()) return decline(wire::RefusalCode::declined, unready_);

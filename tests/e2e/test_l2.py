@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+from pathlib import Path
 
 from capture import Capture
 from case import LabCase
@@ -133,6 +134,20 @@ class ModeL2(L2Case):
         self.rdvctl("device", "l2", ONSITE, "off")
         self.assert_ends(session, 1, "no longer permitted")
 
+    def test_what_the_customer_forbids_meanwhile_does_not_go_on(self) -> None:
+        self.permit()
+        session = self.open_session(ONSITE, "-m", "L2")
+        config = self.onsite.directory / "device.toml"
+        before = config.read_text()
+        self.addCleanup(self.restart_onsite_agent, config, before)
+        self.restart_onsite_agent(config, before + "\n[onsite]\nl2 = false\n")
+        self.assert_ends(session, 1, "the customer does not let it join networks in mode L2", "in the default mode", seconds=30)
+
+    def restart_onsite_agent(self, config: Path, text: str) -> None:
+        self.onsite.background("tundev-agent").kill()
+        config.write_text(text)
+        self.lab.daemons.start_device("onsite")
+
     def onsite_online_since(self) -> str:
         return next(line for line in self.rdvctl("device", "show", ONSITE).splitlines() if "state" in line)
 
@@ -170,6 +185,7 @@ class SwitchingTheMode(L2Case):
         session = self.open_session()
         self.ssh(CAMERA, "head -c 3000000 /dev/zero")
         said = self.masterdev("-m", "L2")
+        self.assertIn("as by a cable", said.stderr)
         self.assertIn("masterdev --confirm", said.stderr)
         session.wait_heard(r"switching to mode L2; [3-9]\.\d MB received[^\0]*established in mode L2")
         self.masterdev("--confirm")
@@ -250,9 +266,10 @@ class OverSsh(L2Case):
         here = f"ListenAddress {EXTREMITY}\nListenAddress {link_local}%{LAPTOP_PORT}\n"
         file = self.master.directory / "sshd_config_port"
         file.write_text(re.sub(r"ListenAddress .*\n", here, config))
+        before = len(self.master.background("sshd-port").log)
         sshd = self.master.start("sshd-port", "/usr/sbin/sshd", "-D", "-e", "-f", file)
         self.addCleanup(sshd.kill)
-        until("sshd at the laptop's port", lambda: "listening on fe80" in sshd.log, 10, 0.05)
+        until("sshd at the laptop's port", lambda: "listening on fe80" in sshd.log[before:], 10, 0.05)
         return f"{link_local}%eth0"
 
     def masterdev_by_ssh(self, address: str, *options: str) -> Terminal:

@@ -156,6 +156,10 @@ Task<> Agent::take_kept_session() {
   if (kept == nullptr || start_known_ || !control_ || control_->session()) co_return;
   const auto note = decode_note(kept->note);
   auto checked = note ? check_note(*note, kept->session, control_->self(), tools()) : std::nullopt;
+  // The customer may have forbidden it since.
+  if (checked && checked->grant.mode == wire::Mode::l2 && !config_.onsite.l2 &&
+      control_->self().identity.role == wire::Role::onsite)
+    checked.reset();
   if (!checked) {
     log::warn("the session of an earlier run cannot go on", {log::session(kept->session)});
     co_await netd_.close_session(kept->session);

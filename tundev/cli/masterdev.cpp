@@ -3,7 +3,6 @@
 #include "cli/device_bus.hpp"
 #include "cli/json.hpp"
 #include "cli/mode_question.hpp"
-#include "cli/mode_text.hpp"
 #include "cli/reopening.hpp"
 #include "cli/session_view.hpp"
 #include "cli/stop_signals.hpp"
@@ -152,6 +151,7 @@ class Switcher {
   int run() {
     if (const auto code = check_device(console_, bus_, arguments_, what_)) return *code;
     bus_.watch_sessions();
+    if (arguments_.mode == "L2") explain_l2(console_, bus_, "the onsite");
     const auto id = bus_.switch_mode(arguments_.mode);
     for (;;) {
       switch (bus_.wait(std::nullopt, question_.fd())) {
@@ -227,7 +227,7 @@ class Holder {
   int run(const std::string& what) {
     if (const auto code = check_device(console_, bus_, arguments_, what)) return *code;
     bus_.watch_sessions();
-    if (arguments_.mode == "L2") explain_l2();
+    if (arguments_.mode == "L2") must_confirm_ = explain_l2(console_, bus_, arguments_.onsite);
     open(arguments_.seconds);
     for (;;) {
       const auto code =
@@ -322,24 +322,6 @@ class Holder {
   void open(std::uint32_t seconds) {
     id_ = bus_.open(
         {.onsite = arguments_.onsite, .mode = mode_, .seconds = seconds, .confirm = must_confirm_});
-  }
-
-  /// Somebody who sits on the laptop's port over ssh is cut off: he comes back when nobody
-  /// confirms.
-  void explain_l2() {
-    console_.note(l2_notice(arguments_.onsite));
-    const char* connection = std::getenv("SSH_CONNECTION");
-    if (connection == nullptr) return;
-    std::string port;
-    for (const auto& candidate : bus_.ports())
-      if (candidate.is_laptops) port = candidate.name;
-    must_confirm_ = sits_on_port(connection, port, bus_.status().port_address);
-    if (must_confirm_)
-      console_.note(
-          "warning: your ssh comes by that port and will be cut off; unless somebody confirms it "
-          "on "
-          "this device within 30 s (masterdev --confirm), mode L3 comes back, and your ssh with "
-          "it");
   }
 
   // --- opening it anew ---------------------------------------------------------------------------

@@ -1,8 +1,23 @@
 #include "cli/mode_question.hpp"
 
 #include "cli/device_bus.hpp"
+#include "cli/mode_text.hpp"
+
+#include <cstdlib>
 
 namespace device::cli {
+
+bool explain_l2(Console& console, DeviceBus& bus, std::string_view onsite) {
+  console.note(l2_notice(onsite));
+  const char* connection = std::getenv("SSH_CONNECTION");
+  if (connection == nullptr) return false;
+  std::string port;
+  for (const auto& candidate : bus.ports())
+    if (candidate.is_laptops) port = candidate.name;
+  const bool is_cut_off = sits_on_port(connection, port, bus.status().port_address);
+  if (is_cut_off) console.note("warning: " + cut_off_notice());
+  return is_cut_off;
+}
 
 void ModeQuestion::on_event(SessionEvent& event) {
   switch (event.state) {

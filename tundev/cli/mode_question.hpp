@@ -4,8 +4,16 @@
 #include "cli/enter_key.hpp"
 
 #include <functional>
+#include <string_view>
 
 namespace device::cli {
+
+class DeviceBus;
+
+/// Says what mode L2 means to the laptop, and to a person who sits on its port over ssh.
+/// @return whether he does: he is cut off, and comes back only when nobody confirms the mode
+/// @throws BusError, Stopped
+bool explain_l2(Console& console, DeviceBus& bus, std::string_view onsite);
 
 /// Whether the mode that a session was switched to stays: a person at the terminal says so with
 /// Enter. Without a terminal it is asked nowhere, and `masterdev --confirm` is the answer.

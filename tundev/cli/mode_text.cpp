@@ -31,6 +31,12 @@ bool sits_on_port(std::string_view ssh_connection, std::string_view port,
                                 : !port.empty() && words[2].substr(scope + 1) == port;
 }
 
+std::string cut_off_notice() {
+  return "your ssh comes by that port and will be cut off; unless somebody confirms the mode on "
+         "this "
+         "device within 30 s (masterdev --confirm), L3 comes back, and your ssh with it";
+}
+
 std::string confirm_notice(std::string_view mode, std::uint64_t seconds, bool enter) {
   const auto* other = mode == "L2" ? "L3" : "L2";
   if (enter)

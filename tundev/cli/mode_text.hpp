@@ -18,8 +18,10 @@ std::string l2_notice(std::string_view onsite);
 bool sits_on_port(std::string_view ssh_connection, std::string_view port,
                   std::string_view port_address);
 
-/// What happens to somebody who does, and to whoever switches a running session: the other mode
-/// comes back.
+/// What he is told.
+std::string cut_off_notice();
+
+/// What happens to him, and to whoever switches a running session: the other mode comes back.
 /// @param mode  "L3" or "L2": the one to be confirmed
 /// @param enter  by pressing Enter here
 std::string confirm_notice(std::string_view mode, std::uint64_t seconds, bool enter);

@@ -245,7 +245,7 @@ BOOST_AUTO_TEST_CASE(a_customer_may_forbid_mode_l2_and_no_other) {
   offer.mode = wire::Mode::l2;
   const auto actions = onsite.control.on_message(offer, t0);
   BOOST_REQUIRE(sent<wire::Decline>(actions));
-  BOOST_CHECK(sent<wire::Decline>(actions)->code == wire::RefusalCode::declined);
+  BOOST_CHECK(sent<wire::Decline>(actions)->code == wire::RefusalCode::mode_unsupported);
   BOOST_TEST(!onsite.control.session());
   onsite.control.set_allows_l2(true);
   BOOST_TEST(!sent<wire::Decline>(onsite.control.on_message(offer, t0)));

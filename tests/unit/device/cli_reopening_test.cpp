@@ -71,7 +71,8 @@ BOOST_AUTO_TEST_CASE(a_session_that_is_found_at_the_next_agent_was_broken_all_th
 }
 
 BOOST_AUTO_TEST_CASE(an_attempt_that_is_refused_for_good_ends_it) {
-  for (const auto* code : {"not_allowed", "revoked", "denied", "unknown_device", "limit"}) {
+  for (const auto* code :
+       {"not_allowed", "mode_unsupported", "revoked", "denied", "unknown_device", "limit"}) {
     auto reopening = held();
     BOOST_REQUIRE(reopening.on_lost("peer_lost", t0 + 1min));
     BOOST_TEST(!reopening.on_lost(code, t0 + 61s), code);
