@@ -240,12 +240,17 @@ void PortKeeper::return_carrier() {
     carrier_drop_.on_switched_on(Clock::now());
   } catch (const net::NetError& error) {
     log::warn("cannot switch the laptop's port on again", {log::reason(error.what())});
-    if (!carrier_drop_.on_refused(Clock::now())) {
-      port_off_.reset();
-      return look();
-    }
+    if (!carrier_drop_.on_refused(Clock::now())) return give_up_port();
   }
   wait_for_carrier();
+}
+
+/// Its carrier counts again: it is gone for us, until somebody switches it on.
+void PortKeeper::give_up_port() {
+  log::error("the laptop's port stays off; unplug its adapter and plug it in again",
+             {log::link(active_->port.name)});
+  port_off_.reset();
+  look();
 }
 
 void PortKeeper::forget_carrier_drop() {

@@ -104,6 +104,7 @@ class PortKeeper {
   void retry_later();
   void wait_for_carrier();
   void return_carrier();
+  void give_up_port();
   void forget_carrier_drop();
 
   tunnel::io::asio::io_context& io_;
