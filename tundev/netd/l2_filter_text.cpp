@@ -43,7 +43,8 @@ constexpr std::string_view refused = "counter name refused";
 /// What a network decides for itself, and a laptop must not tell it: spanning tree, flow control,
 /// 802.1X, LACP, LLDP (01:80:c2:00:00:00 to 0f, IEEE 802.1Q 8.6.3), GARP and MRP (20 to 2f),
 /// Cisco's CDP, VTP, DTP, UDLD and PVST+; redundant rings (IEC 62439: MRP, PRP, HSR); routers'
-/// advertisements and redirects (RFC 6105); answers of DHCP servers and relays, by either port.
+/// advertisements and redirects (RFC 6105, RFC 1256, RFC 792); answers of DHCP servers and relays,
+/// by either port.
 ///
 /// The kernel has taken one VLAN tag off before, and skips IPv6's extension headers. What would
 /// hide all that goes as well: a second tag, IP behind LLC/SNAP, IP headers that the kernel cannot
@@ -62,6 +63,7 @@ chain to_customer {{
   meta protocol 0x0004 @nh,0,16 0xaaaa {0} drop
   meta protocol ip udp sport 67 {0} drop
   meta protocol ip udp dport 68 {0} drop
+  meta protocol ip icmp type {{ redirect, router-advertisement }} {0} drop
   meta protocol ip6 udp sport 547 {0} drop
   meta protocol ip6 udp dport 546 {0} drop
   meta protocol ip6 icmpv6 type {{ nd-router-advert, nd-redirect }} {0} drop

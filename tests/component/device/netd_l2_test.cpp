@@ -122,6 +122,12 @@ BOOST_AUTO_TEST_CASE(what_only_the_customers_network_may_say_never_comes_from_th
        "0800 4f000024 00000000 40110000 c0a80109 ffffffff 0043 0044 0010 0000 0000000000000000",
        true},
       {"DHCP relay", everybody, ip4 + "0043 0043 0010 0000 0000000000000000", true},
+      {"redirect of IPv4", everybody,
+       "0800 45000024 00000000 40010000 c0a80109 ffffffff 0501 0000 c0a80109 0000000000000000",
+       true},
+      {"RA of IPv4", everybody,
+       "0800 45000024 00000000 40010000 c0a80109 ffffffff 0900 0000 01020708 c0a8010900000000",
+       true},
       {"RA", "33:33:00:00:00:01", ip6 + "3a" + ends + "8600 0000 40000708 0000000000000000", true},
       {"redirect", "33:33:00:00:00:01", ip6 + "3a" + ends + "8900 0000 000000000000000000000000",
        true},
@@ -166,7 +172,9 @@ BOOST_AUTO_TEST_CASE(what_only_the_customers_network_may_say_never_comes_from_th
   }
   // What is like it, and a neighbour's right: a client's question, fragments of a ping.
   for (const auto& rest :
-       {ip4 + "0044 0043 0010 0000 0000000000000000", udp6("0222 0223"),
+       {std::string{"0800 45000024 00000000 40010000 c0a80109 ffffffff 0800 0000 00010001 "
+                    "0000000000000000"},
+        ip4 + "0044 0043 0010 0000 0000000000000000", udp6("0222 0223"),
         "86dd 60000000 0018 2c" + ends + "3a00 0001 00000001 8000 0000 00010001 0000000000000000",
         ip6 + "2c" + ends + "3a00 0010 00000001 8600 0000 40000708",
         "86dd 60000000 0000 3b" + ends}) {
