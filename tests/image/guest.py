@@ -19,11 +19,15 @@ from lab.process import LabError, run, tail, until
 from lab.topology import DEVICE_LAN
 
 IMAGE = REPO / "build" / "image" / "rdv.img"
-FAT = f"@@{4 << 20}"  # behind the image's name, for mtools
-DATA_AT, DATA_SIZE = 1284, 128  # MiB
+FAT_AT, FAT_SIZE = 4, 256  # MiB, as what follows
+FAT = f"@@{FAT_AT << 20}"  # behind the image's name, for mtools
+ROOT_AT, ROOT_SIZE = 260, 1024
+DATA_AT, DATA_SIZE = 1284, 128
 BOOT_SECONDS = 400.0  # 67 s on a calm machine
 PORT_MAC = "52:54:00:68:00:01"
 READY = re.compile(r"rdv: (\S+) is ready after (\d+) s")
+# What a start says that stands still for somebody at the screen, or for good.
+STUCK = re.compile(r"You are in (?:emergency|rescue) mode|Cannot open access to console|\(initramfs\)|Kernel panic")
 
 
 class Guest(Host):
@@ -31,11 +35,13 @@ class Guest(Host):
 
     more_for_the_kernel = "console=ttyAMA0"
 
-    def __init__(self, host: Host, engineer: Host, key: Path) -> None:
+    def __init__(self, host: Host, engineer: Host, key: Path, card: str = "") -> None:
+        """`card`: tells its card from others that are used in the same place."""
         super().__init__(host.netns.removesuffix(f"-{host.name}"), host.name)
         self.engineer = engineer
         self.key = key
-        self.card = REPO / "build" / "cards" / f"{self.netns}.img"
+        self.card = REPO / "build" / "cards" / f"{self.netns}{card}.img"
+        self.known_hosts = self.directory / f"known_hosts{card}"
         self.serial = self.directory / "serial.log"
         self._qmp: Qmp | None = None
 
@@ -48,17 +54,23 @@ class Guest(Host):
         self.card.parent.mkdir(exist_ok=True)
         run(["cp", "--sparse=always", str(IMAGE), str(self.card)])
 
-    def check_data(self) -> None:
-        """What the data partition is after its journal was replayed, as the next boot does it; a damage is a LabError."""
-        copy = self.card.with_suffix(".data")
-        run(["dd", f"if={self.card}", f"of={copy}", "bs=1M", f"skip={DATA_AT}", f"count={DATA_SIZE}", "conv=sparse", "status=none"])
-        run(["sh", "-c", f"e2fsck -p {copy} || [ $? -eq 1 ]"])  # 1: it has mended what a cut leaves
-        run(["e2fsck", "-f", "-n", str(copy)])
+    def check_card(self) -> None:
+        """The card after a cut, mended as the next boot does it; what that leaves damaged is a LabError."""
+        self._check_partition(FAT_AT, FAT_SIZE, ["fsck.fat", "-a"], ["fsck.fat", "-n"])
+        self._check_partition(DATA_AT, DATA_SIZE, ["e2fsck", "-p"], ["e2fsck", "-f", "-n"])
+        there, length = f"{ROOT_AT << 20}", f"{ROOT_SIZE << 20}"
+        run(["cmp", f"--ignore-initial={there}", f"--bytes={length}", str(IMAGE), str(self.card)])  # it is never written
+
+    def _check_partition(self, at: int, size: int, mend: list[str], check: list[str]) -> None:
+        copy = self.card.with_suffix(".part")
+        run(["dd", f"if={self.card}", f"of={copy}", "bs=1M", f"skip={at}", f"count={size}", "conv=sparse", "status=none"])
+        run(["sh", "-c", f"{' '.join(mend)} {copy} || [ $? -eq 1 ]"])  # 1: it has mended what a cut leaves
+        run([*check, str(copy)])
         copy.unlink()
 
-    def read_card(self, name: str) -> str:
-        """A text file of the FAT partition; "" when there is none."""
-        return run(["mtype", "-i", f"{self.card}{FAT}", f"::{name}"], check=False).stdout
+    def read_card(self, name: str, card: Path | None = None) -> str:
+        """A text file of the FAT partition, of another card perhaps; "" when there is none."""
+        return run(["mtype", "-i", f"{card or self.card}{FAT}", f"::{name}"], check=False).stdout
 
     def _boot_files(self) -> list[str]:
         """As config.txt and cmdline.txt on the card say, and the console that this machine has."""
@@ -67,6 +79,14 @@ class Guest(Host):
             run(["mcopy", "-o", "-i", f"{self.card}{FAT}", f"::{name}", str(self.directory / name)])
         kernel, initramfs = (str(self.directory / config[key]) for key in ("kernel", "initramfs"))
         return ["-kernel", kernel, "-initrd", initramfs, "-append", f"{self.read_card('cmdline.txt').strip()} {self.more_for_the_kernel}"]
+
+    def write_partition(self, at: int, size: int, change: list[str]) -> None:
+        """Changes a partition of the card by a command that gets it as a file behind its arguments."""
+        part = self.card.with_suffix(".part")
+        run(["dd", f"if={self.card}", f"of={part}", "bs=1M", f"skip={at}", f"count={size}", "conv=sparse", "status=none"])
+        run([*change, str(part)])
+        run(["dd", f"if={part}", f"of={self.card}", "bs=1M", f"seek={at}", "conv=notrunc", "status=none"])
+        part.unlink()
 
     # --- power --------------------------------------------------------------------------------------------------------
 
@@ -100,6 +120,10 @@ class Guest(Host):
             *("-device", f"virtio-net-pci,netdev=uplink,mac={PORT_MAC},romfile=", "-serial", f"file:{self.serial}"),
         ]
 
+    @property
+    def is_on(self) -> bool:
+        return bool(self.background("qemu").pid)
+
     def power_off(self) -> None:
         """By pulling the plug."""
         if self._qmp:
@@ -108,17 +132,23 @@ class Guest(Host):
         self.background("qemu").kill()
 
     def wait_ready(self) -> tuple[str, int]:
-        """The name it says on its console when it has started, and after how many seconds it did."""
+        """The name it says on its console when it has started, and after how many seconds it did.
+
+        A start that has come to nothing is a LabError at once.
+        """
 
         def said() -> re.Match | None:
-            if not self.background("qemu").pid:
-                raise LabError(f"{self.name}: the emulator has ended:\n{tail(self.background('qemu').log)}{self.last_words()}")
-            return READY.search(self.console())
+            if not self.is_on:
+                raise LabError(f"{self.name}: the emulator has ended:\n{tail(self.background('qemu').log)}")
+            console = self.console()
+            if stuck := STUCK.search(console):
+                raise LabError(f"{self.name} has not started: {stuck[0]}")
+            return READY.search(console)
 
         try:
             found = until(f"{self.name} to have started", said, BOOT_SECONDS, 0.2)
         except LabError as error:
-            raise LabError(f"{error}:\n{self.last_words()}") from None
+            raise LabError(f"{error}\n{self.last_words()}") from None
         return found[1], int(found[2])
 
     def console(self) -> str:
@@ -128,6 +158,9 @@ class Guest(Host):
         return tail(self.console(), 40)
 
     # --- the laptop's port --------------------------------------------------------------------------------------------
+
+    def has_adapter(self) -> bool:
+        return any(device["name"] == "usb-adapter" for device in self._qmp.do("qom-list", path="/machine/peripheral"))
 
     def plug(self, laptop: Host) -> None:
         """A USB-Ethernet adapter with the laptop at its other end."""
@@ -148,7 +181,7 @@ class Guest(Host):
     def command(self, argv: list[str], privileges: Privileges | None = None) -> list[str]:
         """Given privileges, it is a person's command; the emulator itself is started without (see start())."""
         options = ["BatchMode=yes", "StrictHostKeyChecking=accept-new", "ConnectTimeout=30", "ServerAliveInterval=10"]
-        options.append(f"UserKnownHostsFile={self.directory / 'known_hosts'}")
+        options.append(f"UserKnownHostsFile={self.known_hosts}")
         words = [word for option in options for word in ("-o", option)]
         ssh = ["ssh", "-q", "-t", "-F", "/dev/null", "-i", str(self.key), *words, f"root@{DEVICE_LAN}"]
         return self.engineer.command([*ssh, shlex.join(map(str, argv))])

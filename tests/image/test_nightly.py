@@ -7,9 +7,10 @@ import random
 import time
 import unittest
 
-from guest import IMAGE, Pi3
-from world import NAME, ONSITE_NAME, world
+from guest import BOOT_SECONDS, DATA_AT, DATA_SIZE, IMAGE, Guest, Pi3
+from world import ENROL_SECONDS, NAME, ONSITE_NAME, world
 
+from lab.process import until
 from lab.session import Session
 from lab.topology import CAMERA
 
@@ -17,6 +18,8 @@ CUTS = int(os.environ.get("RDV_IMAGE_CUTS", "4"))
 ONLINE_SECONDS = 120
 OPEN_SECONDS = 60
 PACKED_MIB_MAX = 200
+NEVER_ENROLLED = "rdv-new"
+CUT_NAME = "rpi2001"
 
 
 @unittest.skipUnless(os.environ.get("RDV_IMAGE_ALL"), "RDV_IMAGE_ALL=1 runs it")
@@ -30,12 +33,13 @@ class TheCard(unittest.TestCase):
         """Two emulated devices, one session."""
         world().plug()
         onsite = world().boot_onsite()
+        self.addCleanup(onsite.power_off)
+        self.addCleanup(world().unplug)
         with Session(world().master, ONSITE_NAME) as session:
             session.wait_established(OPEN_SECONDS)
             page = world().laptop.run("curl", "-sS", "--max-time", 30, f"http://{CAMERA}/").stdout
             self.assertIn("camera", page)
-        onsite.power_off()
-        world().unplug()
+        self.assertEqual(onsite.run("systemctl", "list-units", "--plain", "--no-legend", "rdv-name@*").stdout.strip(), "")
 
     def test_keeps_the_device_whenever_the_power_is_cut(self) -> None:
         """Cut at a moment between the first sign of life and half a minute after it was ready, and written to meanwhile."""
@@ -50,16 +54,74 @@ class TheCard(unittest.TestCase):
             moment = chance.uniform(0, 1.3 * world().boot_seconds)
             time.sleep(moment)  # the moment itself is what is tried
             master.power_off()
-            master.check_data()
+            master.check_card()
             master.power_on()
             master.wait_ready()
             self.assertEqual(world().identity(), before, f"cut {moment:.1f} s after power-on")
             world().lab.daemons.wait_online([NAME], ONLINE_SECONDS)
 
+    def test_becomes_the_device_whenever_the_power_is_cut_in_its_first_start(self) -> None:
+        """Cut anywhere in the start, while it enrols, and when the server has just made the certificate."""
+        world().enrol()
+        seed = int(os.environ.get("RDV_FAULT_SEED", time.time()))
+        print(f"       RDV_FAULT_SEED={seed}")
+        chance = random.Random(seed)
+        guest = world().put_another_card("-cut")
+        self.addCleanup(guest.remove)
+        world().provision(guest, CUT_NAME, "master")
+        for moment in (
+            lambda: time.sleep(chance.uniform(0, world().boot_seconds)),
+            lambda: (self.wait_status(guest, "not enrolled yet"), time.sleep(chance.uniform(0, 5))),
+            lambda: until("the server's certificate", self.has_certificate, BOOT_SECONDS, 0.001),
+        ):
+            guest.power_on()
+            moment()
+            guest.power_off()
+            guest.check_card()
+        self.assert_enrols(guest)
+
+    def has_certificate(self) -> bool:
+        log = world().lab.daemons.server.background("rdv-server").log
+        return any("device enrolled" in line and CUT_NAME in line for line in log.splitlines())
+
+    def wait_status(self, guest: Guest, *texts: str) -> str:
+        """The first of the texts that the card's status has."""
+        found = lambda: next((text for text in texts if text in guest.read_card("rdv-status.txt")), "")  # noqa: E731
+        return until(f"{texts} on the card", found, BOOT_SECONDS + ENROL_SECONDS, 0.2)
+
+    def assert_enrols(self, guest: Guest) -> None:
+        """By itself; or, its code used up when the power went, with the new one that the status asks for."""
+        new_code = f"rdvctl device code {CUT_NAME}"
+        guest.power_on()
+        if self.wait_status(guest, f"{CUT_NAME}: enrolled", new_code) == new_code:
+            print("       its code was used up: it has asked for a new one")
+            guest.power_off()
+            world().put_file(guest, CUT_NAME, "code", CUT_NAME)
+            guest.power_on()
+            self.wait_status(guest, f"{CUT_NAME}: enrolled")
+        world().lab.daemons.wait_online([CUT_NAME], ONLINE_SECONDS)
+        self.assertEqual(guest.wait_ready()[0], CUT_NAME)
+        self.assertEqual(guest.read_card("rdv-provision.toml"), "")
+
+    def test_starts_as_a_new_one_when_its_data_are_lost(self) -> None:
+        self.assert_starts_without_data(["shred", "--iterations=1"], "the data partition cannot be used")
+
+    def test_starts_without_what_it_cannot_use_of_its_data(self) -> None:
+        self.assert_starts_without_data(["debugfs", "-w", "-R", "write /dev/null kept"], "what was kept of /etc cannot be used")
+
+    def assert_starts_without_data(self, damage: list[str], text: str) -> None:
+        guest = world().put_another_card("-damaged")
+        self.addCleanup(guest.remove)
+        guest.insert_card()
+        guest.write_partition(DATA_AT, DATA_SIZE, damage)
+        guest.power_on()
+        self.assertEqual(guest.wait_ready()[0], NEVER_ENROLLED)
+        self.assertIn(f"rdv: {text}", guest.console())
+
     def test_starts_a_raspberry_pi_3(self) -> None:
         master = world().master
         master.power_off()
-        pi = Pi3(master, world().engineer, master.key)
+        pi = Pi3(master, world().engineer, master.key, "-pi3")
         self.addCleanup(pi.remove)
         pi.insert_card()
         pi.power_on()

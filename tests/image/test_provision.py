@@ -6,9 +6,11 @@ import subprocess
 import unittest
 from pathlib import Path
 
+from guest import IMAGE
 from world import world
 
 from lab.host import REPO
+from lab.process import run
 
 PROVISION = REPO / "raspberry-image" / "provision"
 ON_THE_CARD = "rdv-provision.toml"
@@ -51,3 +53,26 @@ class AnAdministratorsFile(unittest.TestCase):
         self.assertEqual(done.returncode, 1, done.stdout)
         self.assertIn("is no image of a card", done.stderr)
         self.assertEqual(other.read_bytes(), bytes(1 << 20))
+
+    def test_is_not_written_onto_a_card_that_is_mounted(self) -> None:
+        file = self.inbox / "rpi3002.toml"
+        world().lab.daemons.rdvctl("device", "add", "rpi3002", "--role", "onsite", "--sd-file", str(file))
+        card = self.insert_into_reader()
+        folder = self.inbox / "mounted"
+        folder.mkdir()
+        run(["mount", "-o", "ro", f"{card}p3", str(folder)])
+        self.addCleanup(run, ["umount", str(folder)])
+        done = provision(card, file)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("is mounted; nothing was changed", done.stderr)
+        self.assertEqual(world().master.read_card(ON_THE_CARD, card), "")
+
+    def insert_into_reader(self) -> Path:
+        """A card as a block device with partitions."""
+        image = self.inbox / "card.img"
+        run(["cp", "--sparse=always", str(IMAGE), str(image)])
+        card = run(["losetup", "--find", "--show", str(image)]).stdout.strip()
+        self.addCleanup(run, ["losetup", "--detach", card])
+        run(["partx", "--update", card])
+        self.addCleanup(run, ["partx", "--delete", card])
+        return Path(card)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from guest import Guest
 
 from lab import laptop as laptops
@@ -27,7 +29,6 @@ class World:
         self.master = Guest(lab["master"], self.engineer, lab.services.keys / "engineer")
         self.onsite: Guest | None = None
         self.boot_seconds = 0
-        self._is_plugged = False
 
     def start(self) -> None:
         """All but the master, which has a cable and no card yet."""
@@ -55,17 +56,28 @@ class World:
     # --- what a test begins with; each does nothing when it is so already ----------------------------------------------
 
     def boot(self) -> None:
-        if self.boot_seconds:
+        if self.boot_seconds and self.master.is_on:
             return
-        self.provision(self.master, NAME, "master")
+        if not self.boot_seconds:
+            self.provision(self.master, NAME, "master")
         self.master.power_on()
         self.boot_seconds = self.master.wait_ready()[1]
+
+    def put_another_card(self, card: str) -> Guest:
+        """In the master's place, without its power: boot() brings the master back once this one is off."""
+        self.master.power_off()
+        return Guest(self.master, self.engineer, self.master.key, card)
 
     def provision(self, guest: Guest, name: str, role: str) -> None:
         """A new card that becomes this device by itself."""
         guest.insert_card()
+        self.put_file(guest, name, "add", name, "--role", role, "--ssh-key", f"{guest.key}.pub")
+
+    def put_file(self, guest: Guest, name: str, *command: str) -> None:
+        """The file that `rdvctl device COMMAND` makes, onto the card."""
         file = self.lab.inbox / f"{name}.toml"
-        self.lab.daemons.rdvctl("device", "add", name, "--role", role, "--sd-file", str(file), "--ssh-key", f"{guest.key}.pub")
+        file.unlink(missing_ok=True)
+        self.lab.daemons.rdvctl("device", *command, "--sd-file", str(file))
         run([str(REPO / "raspberry-image" / "provision"), str(guest.card), str(file)])
 
     def enrol(self) -> None:
@@ -75,14 +87,13 @@ class World:
     def plug(self) -> dict[str, str]:
         """The laptop's lease."""
         self.enrol()
-        if not self._is_plugged:
+        if not self.master.has_adapter():
+            laptops.forget_address(self.laptop)  # of an adapter that went when the power did
             self.master.plug(self.laptop)
-            self._is_plugged = True
         return laptops.wait_lease(self.laptop, LEASE_SECONDS)
 
     def unplug(self) -> None:
         self.master.unplug(self.laptop)
-        self._is_plugged = False
 
     def boot_onsite(self) -> Guest:
         """A second card, in the place of the lab's onsite; enrolled as ONSITE_NAME."""
@@ -98,9 +109,10 @@ class World:
         return self.onsite
 
     def identity(self) -> list[str]:
-        """What would be another one's, were it lost."""
-        files = ("/etc/machine-id", "/etc/ssh/ssh_host_ed25519_key.pub")
-        return [self.master.run("cat", file).stdout for file in files]
+        """What would be another one's, were it lost: ids, keys and certificate, and who the server says it is."""
+        files = ("/etc/machine-id", "/etc/ssh/ssh_host_ed25519_key", "/var/lib/rdv-tundev/identity.1", "/var/lib/rdv-tundev/identity.2")
+        device = json.loads(self.master.run("tundev", "status", "--json").stdout)
+        return [*self.master.run("sha256sum", *files).stdout.splitlines(), device["system"], device["role"], device["name"]]
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
