@@ -22,7 +22,8 @@ using tunnel::provision::Problems;
 constexpr int quiet_tries = 2;  ///< at boot the services and the network come up one by one
 constexpr char mend_and_boot[] =
     "correct rdv-provision.toml on this partition, or put a new one there (rdvctl device code NAME "
-    "--sd-file FILE); then switch the device off and on";
+    "--sd-file FILE, and the options for uplink and ssh keys anew); then switch the device off and "
+    "on";
 
 /// The last part of an error's name.
 std::string_view last_word(std::string_view name) {
@@ -225,8 +226,8 @@ int Provision::give_up() {
   report({.name = provisioning_.name,
           .why = {why_},
           .next = fmt::format("make a new file on the server (rdvctl device code {} --sd-file "
-                              "FILE), put it on this partition as rdv-provision.toml, and switch "
-                              "the device off and on",
+                              "FILE, and the options for uplink and ssh keys anew), put it on this "
+                              "partition as rdv-provision.toml, and switch the device off and on",
                               provisioning_.name),
           .done = summary(provisioning_)});
   return exit_failed;
