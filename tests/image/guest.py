@@ -16,7 +16,7 @@ from lab import laptop as laptops
 from lab.host import REPO, Host
 from lab.people import Privileges
 from lab.process import LabError, run, tail, until
-from lab.topology import DEVICE_LAN
+from lab.topology import DEVICE_LAN, EXTREMITY
 
 IMAGE = REPO / "build" / "image" / "rdv.img"
 FAT_AT, FAT_SIZE = 4, 256  # MiB, as what follows
@@ -34,6 +34,8 @@ class Guest(Host):
     """Stands where `host` stood: at the end of its cable. What is run on it is run by ssh from `engineer`, as root."""
 
     more_for_the_kernel = "console=ttyAMA0"
+    address = DEVICE_LAN  # where the engineer finds it
+    adapter_mac = "52:54:00:68:00:02"  # one of the local kind, as a telephone has: the adapter is usb0
 
     def __init__(self, host: Host, engineer: Host, key: Path, card: str = "") -> None:
         """`card`: tells its card from others that are used in the same place."""
@@ -116,9 +118,12 @@ class Guest(Host):
         return [
             *("-M", "virt,gic-version=2", "-cpu", "cortex-a53", "-smp", "2", "-m", "512", "-device", "qemu-xhci,id=xhci"),
             *("-drive", f"file={self.card},if=none,id=card,format=raw", "-device", "virtio-blk-pci,drive=card"),
-            *("-netdev", "tap,id=uplink,ifname=uplink,script=no,downscript=no"),
-            *("-device", f"virtio-net-pci,netdev=uplink,mac={PORT_MAC},romfile=", "-serial", f"file:{self.serial}"),
+            *("-serial", f"file:{self.serial}", *self._own_port()),
         ]
+
+    def _own_port(self) -> list[str]:
+        netdev = "tap,id=uplink,ifname=uplink,script=no,downscript=no"
+        return ["-netdev", netdev, "-device", f"virtio-net-pci,netdev=uplink,mac={PORT_MAC},romfile="]
 
     @property
     def is_on(self) -> bool:
@@ -167,7 +172,7 @@ class Guest(Host):
         self._qmp.do("netdev_add", type="tap", id="adapter", ifname="adapter", script="no", downscript="no")
         run(["ip", "-n", self.netns, "link", "set", "adapter", "netns", laptop.netns, "name", "eth0"])
         run(["ip", "-n", laptop.netns, "link", "set", "eth0", "up"])
-        self._qmp.do("device_add", driver="usb-net", id="usb-adapter", netdev="adapter", bus="xhci.0")
+        self._qmp.do("device_add", driver="usb-net", id="usb-adapter", netdev="adapter", bus="xhci.0", mac=self.adapter_mac)
         laptops.ask_for_address(laptop)
 
     def unplug(self, laptop: Host) -> None:
@@ -183,7 +188,7 @@ class Guest(Host):
         options = ["BatchMode=yes", "StrictHostKeyChecking=accept-new", "ConnectTimeout=30", "ServerAliveInterval=10"]
         options.append(f"UserKnownHostsFile={self.known_hosts}")
         words = [word for option in options for word in ("-o", option)]
-        ssh = ["ssh", "-q", "-t", "-F", "/dev/null", "-i", str(self.key), *words, f"root@{DEVICE_LAN}"]
+        ssh = ["ssh", "-q", "-t", "-F", "/dev/null", "-i", str(self.key), *words, f"root@{self.address}"]
         return self.engineer.command([*ssh, shlex.join(map(str, argv))])
 
     def start(self, name: str, *argv: object, privileges: Privileges | None = None):
@@ -195,6 +200,16 @@ class Guest(Host):
     def remove(self) -> None:
         self.power_off()
         self.card.unlink(missing_ok=True)
+
+
+class Zero(Guest):
+    """Without a port of its own, as a Zero 2 W is: the adapter is eth0, and reached from the laptop."""
+
+    address = EXTREMITY
+    adapter_mac = "00:e0:4c:68:00:02"
+
+    def _own_port(self) -> list[str]:
+        return ["-nic", "none"]
 
 
 class Pi3(Guest):
@@ -213,4 +228,4 @@ class Pi3(Guest):
         return ["-M", "raspi3b", "-dtb", str(tree), "-drive", f"file={self.card},if=sd,format=raw", *serial]
 
 
-__all__ = ["Guest", "Pi3"]
+__all__ = ["Guest", "Pi3", "Zero"]

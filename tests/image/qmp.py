@@ -16,10 +16,9 @@ class Qmp:
     """One connection. Events that come in between are kept."""
 
     def __init__(self, path: Path) -> None:
-        until(f"the emulator's socket {path}", path.exists, ANSWER_SECONDS)
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(ANSWER_SECONDS)
-        self._socket.connect(str(path))
+        until(f"the emulator's socket {path}", lambda: self._socket.connect_ex(str(path)) == 0, ANSWER_SECONDS)
         self._lines = self._socket.makefile("r")
         self._events: list[dict] = []
         self._next()  # its greeting

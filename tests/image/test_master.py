@@ -6,7 +6,7 @@ import json
 import unittest
 from pathlib import Path
 
-from world import NAME, world
+from world import IN_CUSTOMERS_LAN, NAME, world
 
 from lab.daemons import device_name
 from lab.process import until
@@ -19,7 +19,6 @@ END_SECONDS = 30
 STATUS_SECONDS = 60
 NAME_SECONDS = 30
 MDNS_GROUP = "224.0.0.251"
-IN_CUSTOMERS_LAN = "192.168.1.77/24"
 # What tundev-netd asks of the kernel in a session of either mode and role, beside what is always there.
 MODULES = ("tun", "nf_tables", "nft_ct", "nft_masq", "nft_reject_inet", "nft_fwd_netdev", "nft_dup_netdev")
 MODULES += ("sch_ingress", "cls_u32", "act_mirred", "tcp_bbr", "sch_fq")
@@ -81,14 +80,11 @@ class AMasterFromTheCard(unittest.TestCase):
 
     def test_7_joins_the_laptop_to_the_customers_lan(self) -> None:
         world().plug()
-        onsite, laptop = device_name("onsite"), world().laptop
+        onsite = device_name("onsite")
         world().lab.daemons.rdvctl("device", "l2", onsite, "on")
         with Session(world().master, onsite, "-m", "L2") as session:
             session.wait_established(OPEN_SECONDS)
-            laptop.run("ip", "address", "add", IN_CUSTOMERS_LAN, "dev", "eth0")
-            self.addCleanup(laptop.run, "ip", "address", "del", IN_CUSTOMERS_LAN, "dev", "eth0")
-            page = laptop.run("curl", "-sS", "--max-time", 30, f"http://{CAMERA}/").stdout
-            self.assertIn(f"You are {IN_CUSTOMERS_LAN.partition('/')[0]}.", page)
+            self.assertIn(f"You are {IN_CUSTOMERS_LAN.partition('/')[0]}.", world().page_in_the_customers_lan())
 
     def test_8_takes_the_laptop_to_the_customers_camera_until_it_is_unplugged(self) -> None:
         world().plug()

@@ -10,14 +10,14 @@ from guest import IMAGE
 from world import world
 
 from lab.host import REPO
-from lab.process import run
+from lab.process import run, until
 
 PROVISION = REPO / "raspberry-image" / "provision"
 ON_THE_CARD = "rdv-provision.toml"
 
 
-def provision(card: Path, file: Path) -> subprocess.CompletedProcess:
-    return subprocess.run([str(PROVISION), str(card), str(file)], text=True, capture_output=True, timeout=300)
+def provision(card: Path, file: Path, *inside: str) -> subprocess.CompletedProcess:
+    return subprocess.run([*inside, str(PROVISION), str(card), str(file)], text=True, capture_output=True, timeout=300)
 
 
 class AnAdministratorsFile(unittest.TestCase):
@@ -58,11 +58,9 @@ class AnAdministratorsFile(unittest.TestCase):
         file = self.inbox / "rpi3002.toml"
         world().lab.daemons.rdvctl("device", "add", "rpi3002", "--role", "onsite", "--sd-file", str(file))
         card = self.insert_into_reader()
-        folder = self.inbox / "mounted"
-        folder.mkdir()
-        run(["mount", "-o", "ro", f"{card}p3", str(folder)])
-        self.addCleanup(run, ["umount", str(folder)])
-        done = provision(card, file)
+        # Mounted for this one process, so that it is over with it.
+        mounted = f'mount -o ro {card}p3 /mnt && exec "$0" "$@"'
+        done = provision(card, file, "unshare", "--mount", "--propagation", "private", "sh", "-c", mounted)
         self.assertEqual(done.returncode, 1, done.stdout)
         self.assertIn("is mounted; nothing was changed", done.stderr)
         self.assertEqual(world().master.read_card(ON_THE_CARD, card), "")
@@ -74,5 +72,6 @@ class AnAdministratorsFile(unittest.TestCase):
         card = run(["losetup", "--find", "--show", str(image)]).stdout.strip()
         self.addCleanup(run, ["losetup", "--detach", card])
         run(["partx", "--update", card])
-        self.addCleanup(run, ["partx", "--delete", card])
+        gone = ["partx", "--delete", card]
+        self.addCleanup(until, f"the end of {card}", lambda: run(gone, check=False).returncode == 0)
         return Path(card)

@@ -10,13 +10,14 @@ from lab import laptop as laptops
 from lab.host import REPO, Host
 from lab.lab import Lab
 from lab.process import run
-from lab.topology import DEVICE_LAN
+from lab.topology import CAMERA, DEVICE_LAN
 
 NAME = "rpi2000"
 ONSITE_NAME = "rpi1300"
 # An emulated machine is some twenty times slower than a Pi.
 ENROL_SECONDS = 120
 LEASE_SECONDS = 60
+IN_CUSTOMERS_LAN = "192.168.1.77/24"
 
 
 class World:
@@ -50,6 +51,7 @@ class World:
             "dhcp",
             *("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--port=0", "--interface=lan0"),
             *("--bind-interfaces", f"--dhcp-range={lease}", "--dhcp-authoritative", "--log-dhcp", "--log-facility=-"),
+            "--dhcp-ignore-clid",  # each card has an id of its own, in the same place
             *(f"--dhcp-leasefile={router.directory / 'leases'}",),
         )
 
@@ -95,6 +97,15 @@ class World:
     def unplug(self) -> None:
         self.master.unplug(self.laptop)
 
+    def page_in_the_customers_lan(self) -> str:
+        """The camera's, for the laptop with an address of that LAN, in a session of mode L2."""
+        address = [IN_CUSTOMERS_LAN, "dev", "eth0"]
+        self.laptop.run("ip", "address", "add", *address)
+        try:
+            return self.laptop.run("curl", "-sS", "--max-time", 30, f"http://{CAMERA}/").stdout
+        finally:
+            self.laptop.run("ip", "address", "del", *address)
+
     def boot_onsite(self) -> Guest:
         """A second card, in the place of the lab's onsite; enrolled as ONSITE_NAME."""
         for daemon in ("tundev-agent", "tundev-netd"):
@@ -134,4 +145,4 @@ def world() -> World:
     return _world[0]
 
 
-__all__ = ["NAME", "ONSITE_NAME", "World", "make", "world"]
+__all__ = ["IN_CUSTOMERS_LAN", "NAME", "ONSITE_NAME", "World", "make", "world"]
