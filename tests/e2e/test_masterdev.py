@@ -157,7 +157,7 @@ class Ending(LabCase):
         established = time.monotonic()
         self.assertRegex(session.output, r"until 20\S+ \S+ UTC")
         self.assert_ends(session, 0, "session closed: its time is over")
-        self.assertAlmostEqual(time.monotonic() - established, 2, delta=1.0)
+        self.assertGreater(time.monotonic() - established, 1.5)
         self.assert_over()
 
     def test_by_unplugging_the_laptop(self) -> None:

@@ -10,6 +10,7 @@ import time
 from fault_case import ESTABLISHED, INTERRUPTED, FaultCase, Ride, tell
 from ghosts import GhostCase
 
+from lab.people import OPERATOR
 from lab.process import until
 from lab.session import Session
 from lab.topology import CAMERA
@@ -102,8 +103,8 @@ class ADaemonIsKilled(KillCase):
 class AnEndInTheGap(KillCase):
     """What somebody wants while a daemon is dead is done as soon as there is one again."""
 
-    def gap(self, host: str, daemon: str) -> Session:
-        session = self.watched_session()
+    def gap(self, host: str, daemon: str, *options: str) -> Session:
+        session = self.open_session("rpi1100", "--json", *options)
         seen = len(session.output)
         self.kill(host, daemon)
         session.wait_heard(INTERRUPTED, seen, 5)
@@ -136,6 +137,32 @@ class AnEndInTheGap(KillCase):
         self.assert_ends(session, 1, "administrator")
         self.start("onsite", "tundev-agent")
         self.assert_over()
+
+    def test_the_customer_ends_it(self) -> None:
+        session = self.gap("master", "tundev-agent")
+        self.lab["onsite"].run("onsitedev", "stop", privileges=OPERATOR)
+        self.start("master", "tundev-agent")
+        self.assert_ends(session, 1, "the customer ended it")
+        self.assert_over()
+
+    def test_its_time_is_over(self) -> None:
+        for host in ("onsite", "master"):
+            session = self.gap(host, "tundev-agent", "-t", "3")
+            until("the end of the session at the server", lambda: not self.sessions(), 20)
+            self.start(host, "tundev-agent")
+            self.assert_ends(session, 0, "its time is over")
+            self.assert_over()
+
+    def test_its_onsite_is_revoked(self) -> None:
+        session = self.gap("onsite", "tundev-agent")
+        self.rdvctl("device", "revoke", "rpi1100")
+        self.addCleanup(self.enrol_again, "onsite", "rpi1100")
+        self.assert_ends(session, 1, "revoked")
+        agent = self.lab["onsite"].background("tundev-agent")
+        seen = len(agent.log)
+        self.start("onsite", "tundev-agent")
+        agent.wait_log("revoked", 15, seen)
+        self.assertFalse(self.lab.daemons.device_list()["rpi1100"]["online"])
 
     def test_the_laptop_is_unplugged(self) -> None:
         session = self.gap("master", "tundev-netd")
