@@ -6,18 +6,22 @@ import os
 import random
 import time
 import unittest
+from pathlib import Path
 
-from guest import BOOT_SECONDS, DATA_AT, DATA_SIZE, IMAGE, Guest, Pi3
-from world import ENROL_SECONDS, NAME, ONSITE_NAME, world
+from guest import BOOT_SECONDS, DATA_AT, DATA_SIZE, IMAGE, Guest, Pi3, Zero
+from world import ENROL_SECONDS, IN_CUSTOMERS_LAN, LEASE_SECONDS, NAME, ONSITE_NAME, world
 
+from lab import laptop as laptops
 from lab.process import until
 from lab.session import Session
-from lab.topology import CAMERA
+from lab.topology import CAMERA, EXTREMITY
 
 CUTS = int(os.environ.get("RDV_IMAGE_CUTS", "4"))
 ONLINE_SECONDS = 120
 OPEN_SECONDS = 60
 PACKED_MIB_MAX = 200
+NAME_SECONDS = 30
+ASK = Path(__file__).with_name("ask_name.py")
 NEVER_ENROLLED = "rdv-new"
 CUT_NAME = "rpi2001"
 
@@ -39,6 +43,10 @@ class TheCard(unittest.TestCase):
             session.wait_established(OPEN_SECONDS)
             page = world().laptop.run("curl", "-sS", "--max-time", 30, f"http://{CAMERA}/").stdout
             self.assertIn("camera", page)
+        world().lab.daemons.rdvctl("device", "l2", ONSITE_NAME, "on")
+        with Session(world().master, ONSITE_NAME, "-m", "L2") as session:
+            session.wait_established(OPEN_SECONDS)
+            self.assertIn(f"You are {IN_CUSTOMERS_LAN.partition('/')[0]}.", world().page_in_the_customers_lan())
         self.assertEqual(onsite.run("systemctl", "list-units", "--plain", "--no-legend", "rdv-name@*").stdout.strip(), "")
 
     def test_keeps_the_device_whenever_the_power_is_cut(self) -> None:
@@ -96,7 +104,7 @@ class TheCard(unittest.TestCase):
         if self.wait_status(guest, f"{CUT_NAME}: enrolled", new_code) == new_code:
             print("       its code was used up: it has asked for a new one")
             guest.power_off()
-            world().put_file(guest, CUT_NAME, "code", CUT_NAME)
+            world().put_file(guest, CUT_NAME, "code", CUT_NAME, "--ssh-key", f"{guest.key}.pub")
             guest.power_on()
             self.wait_status(guest, f"{CUT_NAME}: enrolled")
         world().lab.daemons.wait_online([CUT_NAME], ONLINE_SECONDS)
@@ -117,6 +125,21 @@ class TheCard(unittest.TestCase):
         guest.power_on()
         self.assertEqual(guest.wait_ready()[0], NEVER_ENROLLED)
         self.assertIn(f"rdv: {text}", guest.console())
+
+    def test_serves_a_laptop_at_its_only_port_too(self) -> None:
+        """A Zero 2 W: the adapter is eth0, which on other boards is the way to the Internet."""
+        world().enrol()
+        world().master.power_off()
+        zero = Zero(world().master, world().laptop, world().master.key)
+        self.addCleanup(zero.power_off)
+        zero.power_on()
+        self.assertEqual(zero.wait_ready()[0], NAME)
+        laptops.forget_address(world().laptop)
+        zero.plug(world().laptop)
+        laptops.wait_lease(world().laptop, LEASE_SECONDS)
+        asked = world().laptop.run("python3", ASK, f"{NAME}.local", "eth0", NAME_SECONDS)
+        self.assertEqual(asked.stdout.strip(), EXTREMITY)
+        self.assertIn("rdv-name@eth0.service", zero.run("systemctl", "list-units", "--plain", "--no-legend", "rdv-name@*").stdout)
 
     def test_starts_a_raspberry_pi_3(self) -> None:
         master = world().master
