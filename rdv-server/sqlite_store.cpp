@@ -136,7 +136,8 @@ class SqliteStore final : public Store {
     return guarded("enrol a device", [&]() -> EnrolOutcome {
       SQLite::Transaction transaction{db_, SQLite::TransactionBehavior::IMMEDIATE};
       SQLite::Statement query{
-          db_, "SELECT device, expires, used_at, replaced_at FROM codes WHERE secret_hash = ?"};
+          db_,
+          "SELECT device, expires, used_at, replaced_at, used_by FROM codes WHERE secret_hash = ?"};
       query.bindNoCopy(1, secret_hash.data(), static_cast<int>(secret_hash.size()));
       if (!query.executeStep()) return CodeUnknown{};
       const Name name = name_of(query.getColumn(0));
@@ -146,10 +147,15 @@ class SqliteStore final : public Store {
       const auto device = find_now(name);
       if (!device) return CodeUnknown{};
       if (device->state == DeviceState::revoked) return CodeOfRevoked{name, device->revoked_at};
-      if (used_at != 0) return CodeUsed{name, used_at};
+      // The answer may have been lost: the key that it went to may ask again.
+      const bool is_used = used_at != 0;
+      const bool may_repeat = expires > now && device->key_hash &&
+                              std::ranges::equal(blob(query.getColumn(4)), *device->key_hash);
+      if (is_used && !may_repeat) return CodeUsed{name, used_at};
       if (replaced_at != 0) return CodeExpired{name, replaced_at, true};
       if (expires <= now) return CodeExpired{name, expires, false};
       auto certificate = issue(*device);
+      if (is_used && certificate.key_hash != device->key_hash) return CodeUsed{name, used_at};
       if (const auto other = other_owner(certificate.key_hash, name)) return KeyTaken{*other};
       consume(secret_hash, *device, certificate, now);
       transaction.commit();

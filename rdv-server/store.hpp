@@ -88,7 +88,8 @@ class Store : public Directory {
   virtual StoreAnswer replace_code(const tunnel::wire::Name& name, const NewCode& code,
                                    tunnel::UnixSeconds now) = 0;
   /// Consumes a code and issues a certificate, or does neither: one transaction, so that of many
-  /// attempts one gets it.
+  /// keys one gets it. That key may ask again until the code expires: the first answer may have
+  /// been lost.
   virtual EnrolOutcome enrol(const tunnel::wire::Hash& secret_hash, tunnel::UnixSeconds now,
                              const Issue& issue) = 0;
   /// The device works with its new certificate in any case: what cannot be written now is written

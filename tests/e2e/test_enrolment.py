@@ -66,6 +66,23 @@ class Enrolment(SpareDeviceCase):
             self.assertEqual(oct(key.stat().st_mode & 0o777), "0o600")
             self.assertEqual(key.owner(), "rdv-tundev")
 
+    def test_a_code_is_good_once_more_when_the_power_failed_before_its_answer_came(self) -> None:
+        server, router, state = self.rdv.background("rdv-server"), "router-b", self.spare.directory / "state"
+        before = len(server.log)
+        self.addCleanup(self.lab.emulate_off, router)
+        self.lab.emulate(router, down={"delay_ms": 700})
+        with ThreadPoolExecutor() as pool:
+            asked = pool.submit(self.enroll, self.code)
+            server.wait_log("device enrolled", 20, before)
+            self.spare.background("tundev-agent").kill()
+            self.assertNotEqual(asked.result().returncode, 0)
+        self.lab.emulate_off(router)
+        self.assertEqual([file.name for file in state.glob("*")], ["enrolling.key"])
+        self.lab.daemons.start_device(self.spare.name)
+        self.assertEqual(self.enroll(self.code).returncode, 0)
+        self.lab.daemons.wait_online([self.name])
+        self.assertEqual(sorted(file.name for file in state.glob("*")), ["identity.1", "identity.2"])
+
     def test_a_used_code_is_refused(self) -> None:
         with tempfile.TemporaryDirectory() as directory:
             self.spare.run("python3", "-c", self.one_enrolment(), self.code, directory)

@@ -197,11 +197,12 @@ Task<> Agent::serve_enrolments() {
 }
 
 Task<> Agent::enrol_one(PendingEnrolment pending) {
-  auto outcome =
-      co_await device::enrol(pending.code, config_.server.address, proxies_, own_hostname());
+  auto outcome = co_await device::enrol(pending.code, std::move(pending.key),
+                                        config_.server.address, proxies_, own_hostname());
   enrolling_ = false;
   if (const auto* failure = std::get_if<EnrolFailure>(&outcome)) {
     log::warn("enrolment failed", {log::reason(failure->text)});
+    if (failure->is_final) store_.forget_enrolling_key();
     pending.done(AgentError{failure->error, failure->text});
     co_return;
   }

@@ -155,6 +155,7 @@ class Agent {
   };
   struct PendingEnrolment {
     std::string code;
+    crypto::Key key;
     OnEnrolled done;
   };
 

@@ -27,12 +27,12 @@ void Agent::enrol(std::string code, OnEnrolled done) {
     throw AgentError{"Busy", "a session is running; end it first"};
   }
   try {
-    store_.require_room();
-  } catch (const IdentityError& error) {  // before the code is used up for nothing
+    store_.require_room();  // before the code is used up for nothing
+    enrolment_.emplace(std::move(code), store_.enrolling_key(), std::move(done));
+  } catch (const IdentityError& error) {
     enrolling_ = false;
     throw AgentError{"Failed", error.what()};
   }
-  enrolment_ = PendingEnrolment{std::move(code), std::move(done)};
   enrolment_wakeup_.notify();
 }
 

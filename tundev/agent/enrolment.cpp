@@ -87,7 +87,8 @@ Task<std::variant<wire::EnrollMessage, EnrolFailure>> read_answer(TlsSocket& tls
   }
 }
 
-Task<Outcome> converse(wire::EnrolmentCode code, Dialler dialler, std::string hostname) {
+Task<Outcome> converse(wire::EnrolmentCode code, crypto::Key key, Dialler dialler,
+                       std::string hostname) {
   auto outcome = co_await dialler.dial();
   if (const auto* failure = std::get_if<DialFailure>(&outcome))
     co_return unreachable(dialler.servers(), failure->why);
@@ -97,7 +98,6 @@ Task<Outcome> converse(wire::EnrolmentCode code, Dialler dialler, std::string ho
   TlsSocket tls{std::move(dialled.socket), context};
   if (const auto ec = co_await tls.handshake(); ec) co_return handshake_failure(server, tls);
 
-  auto key = crypto::Key::generate();
   const wire::Enroll request{.secret = code.secret,
                              .csr = crypto::make_csr(key),
                              .hostname = std::move(hostname),
@@ -110,7 +110,8 @@ Task<Outcome> converse(wire::EnrolmentCode code, Dialler dialler, std::string ho
   const auto& message = std::get<wire::EnrollMessage>(answer);
   if (const auto* refused = std::get_if<wire::EnrollRefused>(&message))
     co_return EnrolFailure{"Denied",
-                           refused->text.empty() ? "the server refused the code" : refused->text};
+                           refused->text.empty() ? "the server refused the code" : refused->text,
+                           refused->code != wire::RefusalCode::server_trouble};
   if (const auto* enrolled = std::get_if<wire::Enrolled>(&message))
     co_return check(*enrolled, code, std::move(key));
   co_return unusable("an unexpected message");
@@ -118,8 +119,8 @@ Task<Outcome> converse(wire::EnrolmentCode code, Dialler dialler, std::string ho
 
 }  // namespace
 
-Task<Outcome> enrol(std::string text, std::string server_override, ProxyChoice proxies,
-                    std::string hostname) {
+Task<Outcome> enrol(std::string text, crypto::Key key, std::string server_override,
+                    ProxyChoice proxies, std::string hostname) {
   using namespace asio::experimental::awaitable_operators;
   const auto code = wire::EnrolmentCode::parse(text);
   if (!code)
@@ -128,9 +129,9 @@ Task<Outcome> enrol(std::string text, std::string server_override, ProxyChoice p
         "the code is mistyped or incomplete: compare it with what rdvctl printed"};
   const auto server = server_override.empty() ? code->server : server_override;
   // Asio makes one flat variant of ours and the timer's: <Identity, EnrolFailure, monostate>.
-  auto first =
-      co_await (converse(*code, Dialler{server, std::move(proxies)}, std::move(hostname)) ||
-                sleep_for(enrol_timeout));
+  auto first = co_await (
+      converse(*code, std::move(key), Dialler{server, std::move(proxies)}, std::move(hostname)) ||
+      sleep_for(enrol_timeout));
   if (auto* identity = std::get_if<Identity>(&first)) co_return std::move(*identity);
   if (auto* failure = std::get_if<EnrolFailure>(&first)) co_return std::move(*failure);
   co_return unreachable(server, "it did not answer in time");

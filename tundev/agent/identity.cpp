@@ -25,6 +25,8 @@ struct IdentityStore::Copy {
 
 namespace {
 
+constexpr char enrolling_name[] = "enrolling.key";
+
 std::string name_of(std::size_t which) {
   return IdentityStore::names.at(which);
 }
@@ -84,6 +86,32 @@ void IdentityStore::require_room() const {
   }
 }
 
+crypto::Key IdentityStore::enrolling_key() const {
+  const auto path = folder_ / enrolling_name;
+  try {
+    if (fs::exists(path)) {
+      auto key = crypto::Key::private_from_pem(tunnel::read_file(path));
+      // The power may have failed between the identity and the end of this file.
+      if (const auto own = load(); !own || own->key.hash() != key.hash()) return key;
+    }
+  } catch (const std::exception& error) {
+    log::warn("the key of an earlier enrolment cannot be used, it is made anew",
+              {log::path(path.string()), log::reason(error.what())});
+  }
+  try {
+    auto key = crypto::Key::generate();
+    tunnel::write_file_durably(path, key.private_pem(), 0600);
+    return key;
+  } catch (const std::system_error& error) {
+    throw IdentityError{fmt::format("cannot store the key to enrol with: {}", error.what())};
+  }
+}
+
+void IdentityStore::forget_enrolling_key() const noexcept {
+  std::error_code ignored;
+  if (fs::remove(folder_ / enrolling_name, ignored)) tunnel::sync_folder(folder_);
+}
+
 void IdentityStore::store(const Identity& identity) const {
   const auto copies = read();
   const auto newest = std::max(copies[0].generation(), copies[1].generation());
@@ -100,6 +128,7 @@ void IdentityStore::store(const Identity& identity) const {
   } catch (const std::system_error& error) {
     log::error("the second copy of the identity cannot be written", {log::reason(error.what())});
   }
+  forget_enrolling_key();
 }
 
 void IdentityStore::store_certificate(const crypto::Certificate& certificate) const {

@@ -51,8 +51,16 @@ class IdentityStore {
   /// @throws IdentityError  the disk has no room for an identity, or nothing can be written
   void require_room() const;
   /// @throws IdentityError with nothing changed. When one copy could be written the new identity
-  ///         stands, and the log says that the other one could not.
+  ///         stands, and the log says that the other one could not. The next enrolment has
+  ///         another key.
   void store(const Identity& identity) const;
+  /// The key to enrol with, the same until an identity is stored: when the server's answer is lost,
+  /// or the power fails before it is stored, the code is good for this key once more
+  /// (docs/PROTOCOL.md, 4). In the file enrolling.key (0600), on the disk when this returns.
+  /// @throws IdentityError
+  crypto::Key enrolling_key() const;
+  /// The next enrolment has another one.
+  void forget_enrolling_key() const noexcept;
   /// A renewed certificate for the same key. @throws IdentityError as store()
   void store_certificate(const crypto::Certificate& certificate) const;
 

@@ -81,6 +81,28 @@ BOOST_AUTO_TEST_CASE(what_is_stored_is_loaded_and_both_copies_are_private) {
   BOOST_TEST(folder.count() == names.size());
 }
 
+BOOST_AUTO_TEST_CASE(the_key_to_enrol_with_stays_until_an_identity_is_stored_or_it_is_refused) {
+  const Folder folder;
+  const auto key = folder.store().enrolling_key();
+  BOOST_CHECK(folder.store().enrolling_key().hash() == key.hash());
+  struct stat status {};
+  BOOST_REQUIRE(::stat((folder.path / "enrolling.key").c_str(), &status) == 0);
+  BOOST_TEST((status.st_mode & 0777U) == 0600U);
+  folder.store().forget_enrolling_key();
+  BOOST_TEST(folder.count() == 0U);
+  const auto next = folder.store().enrolling_key();
+  BOOST_CHECK(next.hash() != key.hash());
+  auto id = identity("rpi1100");
+  id.key = crypto::Key::private_from_pem(next.private_pem());
+  folder.store().store(id);
+  BOOST_TEST(folder.count() == names.size());
+  // As after a power cut between the two: it is the key of an identity, and of no other one.
+  write(folder.path / "enrolling.key", next.private_pem());
+  BOOST_CHECK(folder.store().enrolling_key().hash() != next.hash());
+  write(folder.path / "enrolling.key", "damaged");
+  BOOST_CHECK_NO_THROW(folder.store().enrolling_key());
+}
+
 BOOST_AUTO_TEST_CASE(a_power_cut_at_any_system_call_leaves_the_old_identity_or_the_new_one) {
   const Folder before;
   before.store().store(identity("rpi1100"));

@@ -89,6 +89,34 @@ BOOST_AUTO_TEST_CASE(a_used_code_says_when_it_was_used) {
              "administrator for a new one (rdvctl device code NAME)");
 }
 
+BOOST_AUTO_TEST_CASE(the_key_that_a_code_went_to_may_ask_again_as_its_answer_may_have_been_lost) {
+  const auto code = add("rpi1100");
+  const auto key = Key::generate();
+  enroll(code, key);
+  const auto again = enroll(code, key, start_unix + 60);
+  BOOST_TEST(again.enrolled->str() == "rpi1100");
+  const auto certificate = crypto::Certificate::from_pem(
+      tunnel::as_text(std::get<wire::Enrolled>(again.reply).certificate));
+  BOOST_TEST((certificate.key_hash() == key.hash()));
+  BOOST_TEST(store->find(name("rpi1100"))->certificate_expires == certificate.not_after());
+  BOOST_TEST((refusal(enroll(code, Key::generate())).code == RefusalCode::code_used));
+  BOOST_TEST((refusal(enroll(code, key, start_unix + 24 * 3600)).code == RefusalCode::code_used));
+}
+
+BOOST_AUTO_TEST_CASE(and_not_when_another_key_has_taken_its_place_or_it_was_revoked) {
+  const auto code = add("rpi1100");
+  const auto key = Key::generate();
+  enroll(code, key);
+  const auto fresh = enrolment.make_code("rdv.example.com:443", start_unix);
+  store->replace_code(name("rpi1100"), fresh.stored, start_unix);
+  BOOST_TEST(enroll(fresh.code, Key::generate()).enrolled.has_value());
+  BOOST_TEST((refusal(enroll(code, key)).code == RefusalCode::code_used));
+  const auto other = add("rpi1200");
+  enroll(other, key);
+  store->revoke(name("rpi1200"), "", start_unix);
+  BOOST_TEST((refusal(enroll(other, key)).code == RefusalCode::revoked));
+}
+
 BOOST_AUTO_TEST_CASE(an_expired_code_says_when_it_expired) {
   const auto code = add("rpi1100");
   const auto life = 24 * 3600;
