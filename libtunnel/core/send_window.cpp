@@ -194,8 +194,8 @@ void SendWindow::end_round(Clock::time_point now) {
   } else if (refill_ > 0) {
     // On its way already.
   } else if (round_trip_min_ == unknown) {
-    if (limited_ && (keep_busy_ || ++blind_ > 1))
-      set_window(room_with_holes());  // one may be a scheduler's
+    // For a moment it may be a scheduler's doing, or a radio's.
+    if (limited_ && (keep_busy_ || now - sighted_ > loss_memory)) set_window(room_with_holes());
   } else if (state_ == State::steady && limited_) {
     steer(queue);
     settling_ = true;
@@ -204,7 +204,7 @@ void SendWindow::end_round(Clock::time_point now) {
     base_ = round_trip_min_;  // nothing of ours stands on the way: this is what it is now
     base_seen_ = now;
   }
-  if (round_trip_min_ != unknown) blind_ = 0;
+  if (round_trip_min_ != unknown) sighted_ = now;
   round_end_ = sent_;
   round_began_ = now;
   round_trip_min_ = unknown;
@@ -239,17 +239,24 @@ void SendWindow::steer(Clock::duration queue) {
 }
 
 /// Less than the way holds for two rounds: in the first the queue goes, the second sees the way as
-/// it is.
+/// it is. When that was far shorter than we thought, what we kept on it was more than it holds, and
+/// there may be a queue yet: once more.
 void SendWindow::begin_drain(Clock::time_point now) {
   state_ = State::draining;
   refill_ = 0;
   drain_rounds_ = 2;
   base_seen_ = now;
+  drained_base_ = base_;
   const auto way = rate_ * seconds(base_);
   set_window(std::min(0.75 * way, 0.75 * static_cast<double>(window_)));
 }
 
 void SendWindow::end_drain(Clock::time_point now) {
+  const auto far = std::max(drained_base_ / 8, queue_target() / 2);
+  if (round_trip_min_ < drained_base_ - far) {
+    base_ = round_trip_min_;
+    return begin_drain(now);
+  }
   state_ = State::steady;
   base_seen_ = now;
   late_since_.reset();

@@ -106,6 +106,7 @@ class SendWindow {
   bool limited_ = false;
   std::uint64_t round_end_ = 0;
   Clock::time_point round_began_{};
+  Clock::time_point sighted_{};       ///< the end of a round in which not all was held up by holes
   Clock::duration round_trip_min_{};  ///< of this round
   double round_rate_ = 0;
   std::array<double, rate_slots> rates_{};
@@ -132,9 +133,9 @@ class SendWindow {
   int round_samples_ = 0;
   int growth_ = 0;    ///< rounds in a row without a queue
   int heavy_ = 0;     ///< rounds in a row with far too much of it
-  int blind_ = 0;     ///< rounds in a row in which everything was held up by holes
   bool cut_ = false;  ///< in this round, because the way has become slower
   int drain_rounds_ = 0;
+  Clock::duration drained_base_{};  ///< when the drain began
   bool settling_ = false;  ///< the window was changed, and the next round does not show it yet
 };
 

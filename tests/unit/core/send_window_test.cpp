@@ -29,7 +29,8 @@ struct Way {
   double bytes_per_second;
   Duration round_trip;
   std::size_t fifo_bytes = 1'250'000;
-  double loss = 0;         ///< share of the packets that TCP below sends again, a round trip later
+  double loss = 0;       ///< share of the packets that TCP below sends again, a round trip later
+  Duration stall_max{};  ///< every 0.3 s on average the receiver, or a radio, pauses for up to this
   bool has_pings = false;  ///< a small packet every 50 ms, which does not wait for the window
 
   struct Item {
@@ -45,7 +46,7 @@ struct Way {
   Time now{1h};
   SendWindow window;
   AckClock acks;
-  Time next_ping{};
+  Time next_ping{}, stall_ends{};
   std::deque<Item> forth;
   std::deque<Told> back;
   Time line_free{}, in_order{};
@@ -58,8 +59,10 @@ struct Way {
     const auto ends = now + time;
     while (now < ends) {
       send();
-      deliver();
+      if (now >= stall_ends) deliver();
       now += 100us;
+      if (stall_max > 0ms && now > stall_ends && std::bernoulli_distribution{1.0 / 3000}(random))
+        stall_ends = now + stall_max * std::uniform_int_distribution{1, 100}(random) / 100;
     }
   }
   void reset_figures() {
@@ -184,6 +187,21 @@ BOOST_DATA_TEST_CASE(segments_lost_below_are_not_taken_for_a_slower_way,
   BOOST_TEST_MESSAGE(loss_percent << " % lost, " << round_trip_ms << " ms: share " << way.share(30s)
                                   << ", p95 " << way.wait_ms(0.95));
   BOOST_TEST(way.share(30s) > 0.5);
+}
+
+BOOST_DATA_TEST_CASE(pauses_of_the_receiver_are_not_taken_for_lost_segments,
+                     boost::unit_test::data::make({40, 150}), round_trip_ms) {
+  Way way{.bytes_per_second = 10 * mbit,
+          .round_trip = round_trip_ms * 1ms,
+          .stall_max = 60ms,
+          .has_pings = true};
+  way.run(5s);
+  way.reset_figures();
+  way.run(60s);
+  BOOST_TEST_MESSAGE(round_trip_ms << " ms: share " << way.share(60s) << ", p50 "
+                                   << way.wait_ms(0.5) << " p95 " << way.wait_ms(0.95));
+  BOOST_TEST(way.share(60s) > 0.8);
+  BOOST_TEST(way.wait_ms(0.95) < 25 + 0.5 * round_trip_ms);
 }
 
 BOOST_AUTO_TEST_CASE(a_controller_below_always_has_something_to_send) {
