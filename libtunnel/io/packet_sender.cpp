@@ -20,9 +20,10 @@ namespace {
 
 constexpr std::size_t record_bytes_max = 16 * 1024;  ///< of a full one (RFC 8446, 5.1)
 constexpr std::size_t frame_bytes_max = wire::header_bytes + wire::packet_payload_bytes_max;
+/// One full packet of the customer's network, as a frame.
 constexpr std::size_t record_bytes_min =
     wire::header_bytes + wire::vnet_header_bytes + wire::ethernet_header_bytes + 1500;
-constexpr double record_time = 0.002;  ///< seconds on the way
+constexpr double record_time = 0.002;  ///< seconds that a record may take on the way
 /// Packets are gathered up to here before they are encrypted (SPIKE.md: 64 KiB to 256 KiB make no
 /// difference).
 constexpr std::size_t batch_bytes = 128 * 1024;
