@@ -49,8 +49,9 @@ class Netd {
   static constexpr std::chrono::milliseconds uplink_settles{300};
   /// An agent that was killed is back within this, or its session is undone.
   static constexpr std::chrono::seconds agent_back_within{10};
-  /// From our start: whoever holds a tunnel of a netd that was killed has seen us by then.
-  static constexpr std::chrono::seconds orphans_adopted_within{5};
+  /// From our start: whoever holds a tunnel of a netd that was killed has seen us by then, also on
+  /// a card that is slow for some seconds.
+  static constexpr std::chrono::seconds orphans_adopted_within{10};
 
   struct Events {
     std::function<void(const PortKeeper::Port&)> port_ready;

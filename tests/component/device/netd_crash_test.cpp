@@ -60,7 +60,7 @@ BOOST_AUTO_TEST_CASE(an_agent_killed_with_9_leaves_no_session) {
   const pid_t agent = master.start_agent();
   end_process(agent, SIGKILL);
   BOOST_TEST(until([&] { return !master.has_link("rdv0"); }));
-  BOOST_TEST(until([&] { return line_changes(idle, master.host.snapshot()).empty(); }));
+  BOOST_TEST(master.host.is_again(idle));
 }
 
 BOOST_AUTO_TEST_CASE(netd_killed_with_9_leaves_no_process_and_the_guard_stands) {
@@ -91,7 +91,7 @@ BOOST_AUTO_TEST_CASE(a_netd_that_starts_after_a_kill_sweeps_and_serves_again) {
   BOOST_TEST(!master.has_link("rdv1"));  // the old tunnel has gone
   master.client->CloseSession(8);
   BOOST_TEST(master.daemon->stop() == 0);
-  BOOST_TEST(line_changes(master.untouched, master.host.snapshot()) == "");
+  BOOST_TEST(master.host.is_again(master.untouched));
 }
 
 BOOST_AUTO_TEST_CASE(an_onsites_netd_that_starts_after_a_kill_leaves_nothing) {
@@ -108,14 +108,14 @@ BOOST_AUTO_TEST_CASE(an_onsites_netd_that_starts_after_a_kill_leaves_nothing) {
   first.kill();
   Daemon second{host, bus, folder};
   BOOST_TEST(second.stop() == 0);
-  BOOST_TEST(line_changes(untouched, host.snapshot()) == "");
+  BOOST_TEST(host.is_again(untouched));
 }
 
 BOOST_AUTO_TEST_CASE(netd_that_is_stopped_with_a_session_undoes_everything) {
   Master master;
   const auto opened = master.client->OpenSession(7, master_setup({"192.168.1.53"}));
   BOOST_TEST(master.daemon->stop() == 0);
-  BOOST_TEST(line_changes(master.untouched, master.host.snapshot()) == "");
+  BOOST_TEST(master.host.is_again(master.untouched));
 }
 
 BOOST_AUTO_TEST_CASE(netd_without_a_bus_undoes_everything_and_says_so_with_its_exit_code) {
@@ -124,7 +124,7 @@ BOOST_AUTO_TEST_CASE(netd_without_a_bus_undoes_everything_and_says_so_with_its_e
   master.client.reset();
   master.bus.kill();
   BOOST_TEST(master.daemon->wait() == 1);
-  BOOST_TEST(line_changes(master.untouched, master.host.snapshot()) == "");
+  BOOST_TEST(master.host.is_again(master.untouched));
   end_process(agent, SIGKILL);
 }
 

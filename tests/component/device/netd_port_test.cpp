@@ -66,7 +66,7 @@ BOOST_AUTO_TEST_CASE(a_laptop_that_is_plugged_in_gets_its_address) {
   BOOST_TEST(address == "192.168.38.225/29");
   BOOST_TEST(carrier);
   BOOST_TEST(get_lease(desk.laptop, "lap0", desk.folder));
-  BOOST_TEST(ping(desk.laptop, "192.168.38.225") == "answer");
+  BOOST_TEST(ping_says(desk.laptop, "192.168.38.225", "answer"));
 }
 
 BOOST_AUTO_TEST_CASE(a_port_that_is_there_at_the_start_is_taken) {
@@ -87,15 +87,15 @@ BOOST_AUTO_TEST_CASE(only_a_masters_netd_touches_a_port) {
   const auto guarded = desk.master.snapshot();
   for (const char* role : {"onsite", ""}) {
     client.SetRole(role);
-    BOOST_TEST(line_changes(guarded, desk.master.snapshot()) == "");
+    BOOST_TEST(desk.master.is_again(guarded));
   }
   client.SetRole("master");
   client.wait_added();
   client.SetRole("onsite");
-  BOOST_TEST(line_changes(guarded, desk.master.snapshot()) == "");
+  BOOST_TEST(desk.master.is_again(guarded));
   BOOST_TEST(error_of([&] { client.SetRole("admin"); }) == "org.rdv.Error.InvalidArgument");
   BOOST_TEST(daemon.stop() == 0);
-  BOOST_TEST(line_changes(before, desk.master.snapshot()) == "");
+  BOOST_TEST(desk.master.is_again(before));
 }
 
 BOOST_AUTO_TEST_CASE(an_unplugged_port_leaves_nothing) {
@@ -109,7 +109,7 @@ BOOST_AUTO_TEST_CASE(an_unplugged_port_leaves_nothing) {
   BOOST_TEST(removed.name == "usb0");
   BOOST_TEST(removed.reason == "unplugged");
   BOOST_TEST(desk.port() == "");
-  BOOST_TEST(line_changes(without, desk.master.snapshot()) == "");
+  BOOST_TEST(desk.master.is_again(without));
 }
 
 BOOST_AUTO_TEST_CASE(a_lost_carrier_takes_the_port_down_until_it_is_back) {
@@ -168,8 +168,8 @@ BOOST_AUTO_TEST_CASE(without_a_session_the_laptop_is_told_that_there_is_no_way) 
   const auto pings = desk.laptop.run("ping -n -c8 -i1 -W1 8.8.8.8").text;
   BOOST_TEST(pings.find("+8 errors") != std::string::npos, pings);
   for (const char* address : {"192.168.1.1", "192.168.1.10", "10.0.0.1"})
-    BOOST_TEST(until([&] { return ping(desk.laptop, address) == "unreachable"; }), address);
-  BOOST_TEST(until([&] { return reach_tcp(desk.laptop, "192.168.1.1", 80) == "prohibited"; }));
+    BOOST_TEST(ping_says(desk.laptop, address, "unreachable"), address);
+  BOOST_TEST(tcp_says(desk.laptop, "192.168.1.1", 80, "prohibited"));
   BOOST_TEST(ear.heard("192.168.38.224/29") == 0);
   const auto dns = desk.laptop.run("dig +tries=1 +time=2 @192.168.38.225 camera.example");
   BOOST_TEST(dns.text.find("REFUSED") != std::string::npos, dns.text);

@@ -49,10 +49,10 @@ BOOST_AUTO_TEST_CASE(a_masters_session_leaves_nothing) {
                std::string::npos);
     BOOST_TEST(master.host.must("ip route show table 1").find("default dev rdv0") == 0);
     master.client->CloseSession(7);
-    BOOST_TEST(line_changes(master.idle, master.host.snapshot()) == "");
+    BOOST_TEST(master.host.is_again(master.idle));
   }
   BOOST_TEST(master.daemon->stop() == 0);
-  BOOST_TEST(line_changes(master.untouched, master.host.snapshot()) == "");
+  BOOST_TEST(master.host.is_again(master.untouched));
 }
 
 BOOST_AUTO_TEST_CASE(an_onsites_session_leaves_nothing) {
@@ -64,10 +64,10 @@ BOOST_AUTO_TEST_CASE(an_onsites_session_leaves_nothing) {
                std::string::npos);
     BOOST_TEST(onsite.host.must("cat /proc/sys/net/ipv4/conf/eth0/forwarding") == "1\n");
     onsite.client->CloseSession(7);
-    BOOST_TEST(line_changes(onsite.idle, onsite.host.snapshot()) == "");
+    BOOST_TEST(onsite.host.is_again(onsite.idle));
   }
   BOOST_TEST(onsite.daemon->stop() == 0);
-  BOOST_TEST(line_changes(onsite.untouched, onsite.host.snapshot()) == "");
+  BOOST_TEST(onsite.host.is_again(onsite.untouched));
 }
 
 BOOST_AUTO_TEST_CASE(the_tunnel_is_as_the_agent_expects_it) {
@@ -122,7 +122,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_is_refused_with_its_reason_and_changes_nothi
   onsite.host.must("ip route del default");
   BOOST_TEST(refusal(onsite_setup(whole_lan)) == "org.rdv.Error.NoInterface");
   onsite.host.must("ip route add default via 192.168.1.1");
-  BOOST_TEST(line_changes(onsite.idle, onsite.host.snapshot()) == "");
+  BOOST_TEST(onsite.host.is_again(onsite.idle));
 }
 
 BOOST_AUTO_TEST_CASE(what_the_kernel_refuses_is_said_and_undone) {
@@ -132,7 +132,7 @@ BOOST_AUTO_TEST_CASE(what_the_kernel_refuses_is_said_and_undone) {
   const auto before = onsite.host.snapshot();
   BOOST_TEST(error_of([&] { onsite.client->OpenSession(7, onsite_setup(whole_lan)); }) ==
              "org.rdv.Error.Kernel");
-  BOOST_TEST(line_changes(before, onsite.host.snapshot()) == "");
+  BOOST_TEST(onsite.host.is_again(before));
   onsite.host.must("nft delete table ip rdv_session");
   onsite.client->OpenSession(7, onsite_setup(whole_lan));
 }
@@ -163,7 +163,7 @@ BOOST_AUTO_TEST_CASE(an_agent_that_leaves_the_bus_loses_its_session_but_the_lapt
   BOOST_TEST(master.has_link("rdv0"));
   agent.reset();  // the descriptor in `opened` is still open
   BOOST_TEST(until([&] { return !master.has_link("rdv0"); }));
-  BOOST_TEST(until([&] { return line_changes(master.idle, master.host.snapshot()).empty(); }));
+  BOOST_TEST(master.host.is_again(master.idle));
   BOOST_TEST(std::get<0>(master.client->GetInterface()) == "usb0");
 }
 

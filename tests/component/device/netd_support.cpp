@@ -83,6 +83,13 @@ bool until(const std::function<bool()>& condition, std::chrono::milliseconds lim
   return true;
 }
 
+Said until_nothing(const std::function<std::string()>& differs) {
+  std::string text;
+  Said result{until([&] { return (text = differs()).empty(); })};
+  result.message() << text;
+  return result;
+}
+
 Output Host::run(const std::string& command) const {
   std::array<int, 2> ends{};
   BOOST_REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
@@ -141,6 +148,10 @@ std::string Host::snapshot() const {
   for (const pid_t pid : processes("dnsmasq"))
     text += fmt::format("dnsmasq {}\n", pid);
   return text;
+}
+
+Said Host::is_again(const std::string& before) const {
+  return until_nothing([&] { return line_changes(before, snapshot()); });
 }
 
 void cable(const Host& a, const std::string& link_a, const Host& b, const std::string& link_b) {
@@ -210,7 +221,7 @@ Client::~Client() {
 
 std::string Client::wait_added() {
   std::unique_lock lock{mutex_};
-  BOOST_REQUIRE_MESSAGE(came_.wait_for(lock, 5s, [&] { return !added_.empty(); }),
+  BOOST_REQUIRE_MESSAGE(came_.wait_for(lock, patience, [&] { return !added_.empty(); }),
                         "no InterfaceAdded");
   const auto name = added_.front();
   added_.erase(added_.begin());
@@ -219,7 +230,7 @@ std::string Client::wait_added() {
 
 Client::Removed Client::wait_removed() {
   std::unique_lock lock{mutex_};
-  BOOST_REQUIRE_MESSAGE(came_.wait_for(lock, 5s, [&] { return !removed_.empty(); }),
+  BOOST_REQUIRE_MESSAGE(came_.wait_for(lock, patience, [&] { return !removed_.empty(); }),
                         "no InterfaceRemoved");
   const auto removed = removed_.front();
   removed_.erase(removed_.begin());
@@ -228,7 +239,7 @@ Client::Removed Client::wait_removed() {
 
 bool Client::wait_uplink_changed() {
   std::unique_lock lock{mutex_};
-  const bool came = came_.wait_for(lock, 5s, [&] { return uplink_changed_ > 0; });
+  const bool came = came_.wait_for(lock, patience, [&] { return uplink_changed_ > 0; });
   uplink_changed_ = 0;
   return came;
 }

@@ -4,6 +4,7 @@
 #include "support/network_namespace.hpp"
 #include "support/temporary_folder.hpp"
 
+#include <boost/test/tools/assertion_result.hpp>
 #include <sys/types.h>
 
 #include <chrono>
@@ -20,10 +21,21 @@ namespace netd_test {
 
 using namespace std::chrono_literals;
 
+/// How long a test waits for what has to come: only a test that fails, or a busy machine, takes so
+/// long.
+inline constexpr std::chrono::milliseconds patience = 30s;
+
 /// Waits until `condition` holds, at most `limit`; a test that waits for the kernel waits like
 /// this.
 /// @return whether it held
-bool until(const std::function<bool()>& condition, std::chrono::milliseconds limit = 5s);
+bool until(const std::function<bool()>& condition, std::chrono::milliseconds limit = patience);
+
+/// Whether something is as a test wants it, and how it is otherwise.
+using Said = boost::test_tools::assertion_result;
+
+/// Asks until nothing differs any more.
+/// @param differs  says how it is when that is not as wanted, "" when it is
+Said until_nothing(const std::function<std::string()>& differs);
 
 struct Output {
   int code = 0;
@@ -48,6 +60,8 @@ class Host {
   std::vector<pid_t> processes(const std::string& name) const;
   /// All of it that netd could touch: links, addresses, rules, routes, nft, sysctls, dnsmasq.
   std::string snapshot() const;
+  /// Whether it is again as a snapshot has it, or comes to be: the kernel tells of carrier late.
+  Said is_again(const std::string& before) const;
 
  private:
   tunnel::test::NetworkNamespace namespace_;

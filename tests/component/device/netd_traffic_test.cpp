@@ -19,15 +19,15 @@ BOOST_AUTO_TEST_CASE(the_laptop_reaches_the_customers_lan_and_nothing_leaks) {
   Ear customer{site.camera, "eth0"};
   site.open({{"192.168.1.0/24", 0, 0, 0}});
 
-  BOOST_TEST(ping(site.laptop, "192.168.1.50") == "answer");
-  BOOST_TEST(ping(site.laptop, "192.168.1.50", "-M do -s 1472") == "answer");
-  BOOST_TEST(reach_tcp(site.laptop, "192.168.1.50", 80) == "open");
-  BOOST_TEST(reach_tcp(site.laptop, "192.168.1.50", 81) == "refused");
-  BOOST_TEST(reach_udp(site.laptop, "192.168.1.50", 7000) == "open");
+  BOOST_TEST(ping_says(site.laptop, "192.168.1.50", "answer"));
+  BOOST_TEST(ping_says(site.laptop, "192.168.1.50", "answer", "-M do -s 1472"));
+  BOOST_TEST(tcp_says(site.laptop, "192.168.1.50", 80, "open"));
+  BOOST_TEST(tcp_says(site.laptop, "192.168.1.50", 81, "refused"));
+  BOOST_TEST(udp_says(site.laptop, "192.168.1.50", 7000, "open"));
   // The onsite itself, by the address that the master has, too, and by its end of the tunnel.
-  BOOST_TEST(ping(site.laptop, "192.168.1.10") == "answer");
-  BOOST_TEST(reach_tcp(site.laptop, "192.168.1.10", 22) == "open");
-  BOOST_TEST(reach_tcp(site.laptop, "192.168.200.5", 22) == "open");
+  BOOST_TEST(ping_says(site.laptop, "192.168.1.10", "answer"));
+  BOOST_TEST(tcp_says(site.laptop, "192.168.1.10", 22, "open"));
+  BOOST_TEST(tcp_says(site.laptop, "192.168.200.5", 22, "open"));
   // The customer sees the onsite, not the tunnel nor the laptop; the master's LAN sees nothing.
   BOOST_TEST(customer.heard("192.168.200.0/24") == 0);
   BOOST_TEST(customer.heard("192.168.38.224/29") == 0);
@@ -53,15 +53,15 @@ BOOST_AUTO_TEST_CASE(only_what_is_granted_is_reached) {
   const Service echo{site.camera, Service::Kind::udp, 7000};
   const Service ssh{site.onsite, Service::Kind::tcp, 22};
   site.open({{"192.168.1.50/32", 6, 80, 80}, {"192.168.1.50/32", 17, 7000, 7010}});
-  BOOST_TEST(reach_tcp(site.laptop, "192.168.1.50", 80) == "open");
-  BOOST_TEST(reach_udp(site.laptop, "192.168.1.50", 7000) == "open");
-  BOOST_TEST(reach_tcp(site.laptop, "192.168.1.50", 81) == "prohibited");
-  BOOST_TEST(reach_tcp(site.laptop, "192.168.1.60", 80) == "prohibited");
-  BOOST_TEST(reach_tcp(site.laptop, "192.168.1.10", 22) == "prohibited");
-  BOOST_TEST(reach_tcp(site.laptop, "192.168.200.5", 22) == "prohibited");
-  BOOST_TEST(ping(site.laptop, "192.168.1.50") == "unreachable");
-  BOOST_TEST(ping(site.laptop, "192.168.200.5") ==
-             "answer");  // by which the master proves the path
+  BOOST_TEST(tcp_says(site.laptop, "192.168.1.50", 80, "open"));
+  BOOST_TEST(udp_says(site.laptop, "192.168.1.50", 7000, "open"));
+  BOOST_TEST(tcp_says(site.laptop, "192.168.1.50", 81, "prohibited"));
+  BOOST_TEST(tcp_says(site.laptop, "192.168.1.60", 80, "prohibited"));
+  BOOST_TEST(tcp_says(site.laptop, "192.168.1.10", 22, "prohibited"));
+  BOOST_TEST(tcp_says(site.laptop, "192.168.200.5", 22, "prohibited"));
+  BOOST_TEST(ping_says(site.laptop, "192.168.1.50", "unreachable"));
+  BOOST_TEST(
+      ping_says(site.laptop, "192.168.200.5", "answer"));  // by which the master proves the path
 }
 
 BOOST_AUTO_TEST_CASE(denied_addresses_are_not_reached_though_granted) {
@@ -69,8 +69,8 @@ BOOST_AUTO_TEST_CASE(denied_addresses_are_not_reached_though_granted) {
   const Service web{site.camera, Service::Kind::tcp, 80};
   Ear customer{site.camera, "eth0"};
   site.open({{"0.0.0.0/0", 0, 0, 0}}, {"192.168.1.60/32"});
-  BOOST_TEST(reach_tcp(site.laptop, "192.168.1.50", 80) == "open");
-  BOOST_TEST(reach_tcp(site.laptop, "192.168.1.60", 80) == "prohibited");
+  BOOST_TEST(tcp_says(site.laptop, "192.168.1.50", 80, "open"));
+  BOOST_TEST(tcp_says(site.laptop, "192.168.1.60", 80, "prohibited"));
   BOOST_TEST(ping(site.laptop, "169.254.1.1") != "answer");
   BOOST_TEST(customer.heard("192.168.1.60") == 0);
   BOOST_TEST(customer.heard("169.254.0.0/16") == 0);
@@ -81,7 +81,7 @@ BOOST_AUTO_TEST_CASE(the_customers_lan_begins_nothing) {
   const Service ssh{site.laptop, Service::Kind::tcp, 22};
   const Service master_ssh{site.master, Service::Kind::tcp, 22};
   site.open({{"192.168.1.0/24", 0, 0, 0}});
-  BOOST_TEST(ping(site.laptop, "192.168.1.50") == "answer");
+  BOOST_TEST(ping_says(site.laptop, "192.168.1.50", "answer"));
   for (const char* address : {"192.168.38.226", "192.168.200.6", "192.168.38.225"}) {
     BOOST_TEST(reach_tcp(site.camera, address, 22) != "open", address);
     BOOST_TEST(ping(site.camera, address) != "answer", address);
@@ -101,7 +101,7 @@ BOOST_AUTO_TEST_CASE(the_onsite_becomes_no_router_for_the_customers_lan) {
   Ear ear{beyond, "eth0"};
   site.open({{"192.168.1.0/24", 0, 0, 0}});
   BOOST_TEST(ping(site.camera, "10.9.9.2") != "answer");
-  BOOST_TEST(ping(site.laptop, "192.168.1.50") == "answer");
+  BOOST_TEST(ping_says(site.laptop, "192.168.1.50", "answer"));
   site.onsite_netd->kill();
   BOOST_TEST(ping(site.camera, "10.9.9.2") != "answer");
   BOOST_TEST(ear.heard("192.168.1.0/24") == 0);
@@ -149,8 +149,8 @@ BOOST_AUTO_TEST_CASE(a_flushed_ruleset_opens_nothing_and_the_next_session_has_it
   site.close();
   site.open({{"192.168.1.50/32", 0, 0, 0}});
   BOOST_TEST(site.onsite.must("nft list tables").find("rdv_guard") != std::string::npos);
-  BOOST_TEST(ping(site.laptop, "192.168.1.50") == "answer");
-  BOOST_TEST(ping(site.laptop, "192.168.1.60") == "unreachable");
+  BOOST_TEST(ping_says(site.laptop, "192.168.1.50", "answer"));
+  BOOST_TEST(ping_says(site.laptop, "192.168.1.60", "unreachable"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

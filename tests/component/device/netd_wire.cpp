@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <boost/test/unit_test.hpp>
+#include <fmt/format.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
@@ -62,6 +63,13 @@ std::size_t answer_dns(std::array<char, 2048>& packet, std::size_t bytes) {
                                                  0,    60, 0, 4, 10, 9, 8, 7};
   std::memcpy(&packet[end], record.data(), record.size());
   return end + record.size();
+}
+
+Said says(const std::string& wanted, const std::function<std::string()>& probe) {
+  return until_nothing([&] {
+    const auto said = probe();
+    return said == wanted ? "" : fmt::format("it says {}, not {}", said, wanted);
+  });
 }
 
 }  // namespace
@@ -148,6 +156,21 @@ std::string ping(const Host& from, const std::string& address, const std::string
                     output.text.find("filtered") != std::string::npos ||
                     output.text.find("rohibited") != std::string::npos;
   return told ? "unreachable" : "silence";
+}
+
+Said tcp_says(const Host& from, const std::string& address, std::uint16_t port,
+              const std::string& wanted) {
+  return says(wanted, [&] { return reach_tcp(from, address, port); });
+}
+
+Said udp_says(const Host& from, const std::string& address, std::uint16_t port,
+              const std::string& wanted) {
+  return says(wanted, [&] { return reach_udp(from, address, port); });
+}
+
+Said ping_says(const Host& from, const std::string& address, const std::string& wanted,
+               const std::string& options) {
+  return says(wanted, [&] { return ping(from, address, options); });
 }
 
 Ear::Ear(const Host& host, const std::string& link)

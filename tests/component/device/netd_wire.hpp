@@ -54,6 +54,15 @@ std::string reach_udp(const Host& from, const std::string& address, std::uint16_
 /// One ping: "answer", "unreachable" or "silence".
 std::string ping(const Host& from, const std::string& address, const std::string& options = "");
 
+/// The same until they say `wanted`: on a busy machine one packet may be late, and the
+/// kernel tells a host of what is unreachable once a second only (icmp(7), icmp_ratelimit).
+Said tcp_says(const Host& from, const std::string& address, std::uint16_t port,
+              const std::string& wanted);
+Said udp_says(const Host& from, const std::string& address, std::uint16_t port,
+              const std::string& wanted);
+Said ping_says(const Host& from, const std::string& address, const std::string& wanted,
+               const std::string& options = "");
+
 /// Listens to all that a host's link carries.
 class Ear {
  public:
