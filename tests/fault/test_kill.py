@@ -164,6 +164,25 @@ class AnEndInTheGap(KillCase):
         agent.wait_log("revoked", 15, seen)
         self.assertFalse(self.lab.daemons.device_list()["rpi1100"]["online"])
 
+    def test_the_laptop_is_unplugged_while_the_agent_is_dead(self) -> None:
+        session = self.gap("master", "tundev-agent")
+        self.lab.unplug("master")
+        self.assert_ends(session, 1, "unplugged")
+        self.lab.plug("master")
+        self.start("master", "tundev-agent")
+        self.assert_over()
+
+    def test_the_laptop_is_unplugged_while_the_session_is_opened_anew(self) -> None:
+        session = self.gap("onsite", "tundev-agent")
+        self.kill("onsite", "tundev-netd")
+        self.start("onsite", "tundev-agent")
+        session.wait_heard("anew", 0, 30)
+        self.lab.unplug("master")
+        self.assert_ends(session, 1, "unplugged")
+        self.lab.plug("master")
+        self.start("onsite", "tundev-netd")
+        self.assert_over()
+
     def test_the_laptop_is_unplugged(self) -> None:
         session = self.gap("master", "tundev-netd")
         self.lab.unplug("master")

@@ -325,16 +325,32 @@ void DeviceBus::watch_sessions() {
   }
 }
 
+void DeviceBus::watch_port() {
+  try {
+    port_watch_ = connection_->addMatch(
+        "type='signal',sender='org.rdv.Netd1',interface='org.rdv.Netd1',member='InterfaceRemoved'",
+        [this](sdbus::Message& message) {
+          std::string name;
+          message >> name >> port_gone_why_;
+          port_gone_ = true;
+        });
+  } catch (const sdbus::Error& error) {
+    rethrow(error);
+  }
+}
+
 DeviceBus::Woken DeviceBus::wait(std::optional<tunnel::Clock::time_point> deadline, int input_fd) {
-  const auto turn = run_until([&] { return !events_.empty() || agent_gone_ || agent_back_; },
-                              deadline, stop_fd_, input_fd);
+  const auto turn =
+      run_until([&] { return !events_.empty() || agent_gone_ || agent_back_ || port_gone_; },
+                deadline, stop_fd_, input_fd);
   if (turn == Turn::stop) return Woken::stop;
   if (turn == Turn::input) return Woken::input;
   if (turn == Turn::deadline) return Woken::deadline;
   if (!events_.empty()) return Woken::event;
   if (std::exchange(agent_gone_, false)) return Woken::agent_gone;
-  agent_back_ = false;
-  return Woken::agent_back;
+  if (std::exchange(agent_back_, false)) return Woken::agent_back;
+  port_gone_ = false;
+  return Woken::port_gone;
 }
 
 std::optional<SessionEvent> DeviceBus::take_event(std::uint64_t id) {

@@ -40,7 +40,15 @@ inline constexpr std::chrono::seconds close_timeout{10};
 /// deadline.
 class DeviceBus {
  public:
-  enum class Woken : std::uint8_t { event, stop, input, deadline, agent_gone, agent_back };
+  enum class Woken : std::uint8_t {
+    event,
+    stop,
+    input,
+    deadline,
+    agent_gone,
+    agent_back,
+    port_gone
+  };
 
   /// @param stop_fd  what ends every wait when it is readable; -1: nothing. Must outlive us.
   /// @throws BusError when there is no system bus
@@ -72,10 +80,17 @@ class DeviceBus {
 
   /// From now on SessionChanged signals are kept for take_event().
   void watch_sessions();
+  /// From now on wait() tells when the laptop's port goes. netd itself says so: the agent may be
+  /// dead while the laptop is unplugged.
+  void watch_port();
   /// Waits until there is an event, a descriptor is readable, the agent left the bus (said once,
-  /// behind its last event) or has come back to it (said once), or the deadline passed.
+  /// behind its last event) or has come back to it (said once), the laptop's port has gone (said
+  /// once; port_gone_why() tells why), or the deadline passed.
   /// @param input_fd  besides the one for a stop; -1: there is none
   Woken wait(std::optional<tunnel::Clock::time_point> deadline, int input_fd = -1);
+  /// netd's word for why the laptop's port has gone last: "unplugged", "carrier lost", "taken"; "":
+  /// it has not.
+  const std::string& port_gone_why() const { return port_gone_why_; }
   /// The oldest event of session `id`; events of other sessions before it are dropped.
   std::optional<SessionEvent> take_event(std::uint64_t id);
 
@@ -93,9 +108,10 @@ class DeviceBus {
   int stop_fd_;
   std::unique_ptr<sdbus::IConnection> connection_;
   std::unique_ptr<sdbus::IProxy> agent_;
-  std::unique_ptr<void, std::function<void(void*)>> agent_watch_;
+  std::unique_ptr<void, std::function<void(void*)>> agent_watch_, port_watch_;
   std::deque<SessionEvent> events_;
-  bool agent_gone_ = false, agent_back_ = false;
+  bool agent_gone_ = false, agent_back_ = false, port_gone_ = false;
+  std::string port_gone_why_;
 };
 
 }  // namespace device::cli

@@ -25,6 +25,7 @@ std::optional<int> say(Console& console, const SessionView::Answer& answer) {
 namespace {
 
 using tunnel::Clock;
+using tunnel::wire::CloseCode;
 
 /// What the agent is told: a word of wire::CloseCode becomes the cause of the end, anything else
 /// stands behind "the engineer ended it".
@@ -33,10 +34,14 @@ std::string close_reason(Stop why) {
     case Stop::none:
     case Stop::ctrl_c: return "";
     case Stop::terminate: return "masterdev was told to stop";
-    case Stop::terminal_closed:
-      return std::string{to_string(tunnel::wire::CloseCode::terminal_closed)};
+    case Stop::terminal_closed: return std::string{to_string(CloseCode::terminal_closed)};
   }
   return "";
+}
+
+/// As the agent reads it.
+CloseCode port_end(const std::string& why) {
+  return why.find("carrier") != std::string::npos ? CloseCode::carrier_lost : CloseCode::unplugged;
 }
 
 constexpr auto agent_gone = "agent_gone";
@@ -52,6 +57,7 @@ class Holder {
   int run(const std::string& what) {
     if (const auto code = check_device(console_, bus_, arguments_, what)) return *code;
     bus_.watch_sessions();
+    bus_.watch_port();
     if (arguments_.mode == "L2") must_confirm_ = explain_l2(console_, bus_, arguments_.onsite);
     open(arguments_.seconds);
     for (;;) {
@@ -77,7 +83,8 @@ class Holder {
       case DeviceBus::Woken::agent_gone:
         if (!closing_ && reopen_after(agent_gone, service_stopped)) return std::nullopt;
         return say(console_, view_.on_agent_gone());
-      case DeviceBus::Woken::agent_back: return std::nullopt;
+      case DeviceBus::Woken::agent_back:
+      case DeviceBus::Woken::port_gone: return std::nullopt;  // the agent ends it
       case DeviceBus::Woken::input: question_.on_input(); return std::nullopt;
       case DeviceBus::Woken::deadline: return say(console_, view_.on_close_deadline());
       case DeviceBus::Woken::stop: break;
@@ -173,16 +180,18 @@ class Holder {
   }
 
   std::optional<int> wait_to_reopen() {
+    if (const auto& why = bus_.port_gone_why(); !why.empty()) return ended(port_end(why));
     switch (bus_.wait(reopening_.next_attempt())) {
       case DeviceBus::Woken::event: bus_.take_event(no_session); return std::nullopt;
       case DeviceBus::Woken::agent_gone:
+      case DeviceBus::Woken::port_gone:
       case DeviceBus::Woken::input: return std::nullopt;
       case DeviceBus::Woken::agent_back: reopening_.hurry(Clock::now()); return std::nullopt;
       case DeviceBus::Woken::deadline: return reopen();
       case DeviceBus::Woken::stop: break;
     }
     if (stop_.take() == Stop::none) return std::nullopt;
-    return ended(tunnel::wire::CloseCode::operator_);
+    return ended(CloseCode::operator_);
   }
 
   /// Looks for the session at the agent that has come back, else opens another one.
@@ -190,7 +199,7 @@ class Holder {
     std::uint32_t left = 0;
     if (arguments_.seconds != 0) {
       const auto used = seconds_since(*first_established_);
-      if (used >= arguments_.seconds) return ended(tunnel::wire::CloseCode::time_limit);
+      if (used >= arguments_.seconds) return ended(CloseCode::time_limit);
       left = arguments_.seconds - static_cast<std::uint32_t>(used);
     }
     try {
@@ -202,7 +211,7 @@ class Holder {
       console_.complain(explain_bus_error(what, error.name, error.what()), word);
       return exit_failed;
     } catch (const Stopped&) {  // the agent ends what we may have opened when we are gone
-      return ended(tunnel::wire::CloseCode::operator_);
+      return ended(CloseCode::operator_);
     }
     return std::nullopt;
   }
@@ -223,11 +232,12 @@ class Holder {
   }
 
   /// There is no session at this moment, and there shall be none.
-  std::optional<int> ended(tunnel::wire::CloseCode code) {
+  std::optional<int> ended(CloseCode code) {
     return show({.state = SessionState::closed,
                  .state_word = "closed",
                  .text = std::string{sentence(code)},
                  .code = std::string{to_string(code)},
+                 .failed = code == CloseCode::unplugged || code == CloseCode::carrier_lost,
                  .rx_bytes = before_.rx_bytes,
                  .tx_bytes = before_.tx_bytes,
                  .seconds = seconds_since(*first_established_)});

@@ -28,6 +28,7 @@ class Switcher {
             if (const auto code = take(*event)) return *code;
           break;
         case DeviceBus::Woken::input: question_.on_input(); break;
+        case DeviceBus::Woken::port_gone: break;  // its session says so
         case DeviceBus::Woken::stop: return leave("stopped before the mode was confirmed");
         case DeviceBus::Woken::deadline:
         case DeviceBus::Woken::agent_back:

@@ -106,9 +106,9 @@ void Netd::set_role(const std::string& word) {
   if (role != Role::master) return;
   port_ = std::make_unique<PortKeeper>(
       io_, netlink_, guard_, config_, host_name(),
-      PortKeeper::Events{.ready = events_.port_ready,
-                         .going = [this] { end_session("the laptop's port is gone"); },
-                         .gone = events_.port_gone});
+      PortKeeper::Events{.ready = events_.port_ready, .gone = events_.port_gone, .undo = [this] {
+                           end_session("the laptop's port is gone");
+                         }});
   if (const auto index = std::exchange(port_was_off_, std::nullopt)) port_->excuse_carrier(*index);
   if (orphans_ && orphans_->has_tap()) no_dhcp_ = std::make_unique<PortKeeper::NoDhcp>(*port_);
   port_->look();

@@ -49,7 +49,7 @@ PortKeeper::PortKeeper(tunnel::io::asio::io_context& io, net::Netlink& netlink, 
 PortKeeper::~PortKeeper() {
   *alive_ = false;
   leaving_ = true;
-  if (active_) events_.going();
+  if (active_) events_.undo();
   forget_carrier_drop();
   active_.reset();
 }
@@ -144,15 +144,14 @@ void PortKeeper::lose(const std::vector<LinkFacts>& links) {
   const std::string reason = now == links.end()          ? "unplugged"
                              : dropped_ || !now->carrier ? "carrier lost"
                                                          : "taken";
-  const auto port = active_->port;
+  log::info("the laptop's port is gone", {log::link(active_->port.name), log::reason(reason)});
+  events_.gone(active_->port, reason);
   dropped_ = false;
   leaving_ = true;
-  events_.going();
+  events_.undo();
   forget_carrier_drop();
   active_.reset();
   leaving_ = false;
-  log::info("the laptop's port is gone", {log::link(port.name), log::reason(reason)});
-  events_.gone(port, reason);
 }
 
 void PortKeeper::set_up(const net::LinkInfo& link) {

@@ -31,10 +31,11 @@ class PortKeeper {
   struct Events {
     /// The laptop can ask for its address now.
     std::function<void(const Port&)> ready;
-    /// The port goes: called before its own undoing, for what is built on it has to go first.
-    std::function<void()> going;
-    /// It is gone. reason: "unplugged", "carrier lost" or "taken" (it became the uplink, say)
+    /// It is gone. reason: "unplugged", "carrier lost" or "taken" (it became the uplink, say).
+    /// Called before anything is undone: whoever sees the end of a session's TUN has heard why.
     std::function<void(const Port&, const std::string& reason)> gone;
+    /// What is built on the port has to go, before its own undoing.
+    std::function<void()> undo;
   };
 
   /// @param hostname  this device's name for the laptop's DNS

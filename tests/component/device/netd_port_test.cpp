@@ -118,6 +118,7 @@ BOOST_AUTO_TEST_CASE(a_lost_carrier_takes_the_port_down_until_it_is_back) {
   desk.client.wait_added();
   desk.laptop.must("ip link set lap0 down");
   BOOST_TEST(desk.client.wait_removed().reason == "carrier lost");
+  BOOST_TEST(desk.port() == "");
   BOOST_TEST(desk.master.run("ip -4 -o addr show dev usb0").text == "");
   BOOST_TEST(desk.master.processes("dnsmasq").empty());
   desk.laptop.must("ip link set lap0 up");
