@@ -12,7 +12,7 @@ from guest import BOOT_SECONDS, DATA_AT, DATA_SIZE, IMAGE, Guest, Pi3, Zero
 from world import ENROL_SECONDS, IN_CUSTOMERS_LAN, LEASE_SECONDS, NAME, ONSITE_NAME, world
 
 from lab import laptop as laptops
-from lab.process import until
+from lab.process import LabError, tail, until
 from lab.session import Session
 from lab.topology import CAMERA, EXTREMITY
 
@@ -79,7 +79,8 @@ class TheCard(unittest.TestCase):
         world().provision(guest, CUT_NAME, "master")
         for moment in (
             lambda: time.sleep(chance.uniform(0, world().boot_seconds)),
-            lambda: (self.wait_status(guest, "not enrolled yet"), time.sleep(chance.uniform(0, 5))),
+            # It may be enrolled by the time the card has what was written first.
+            lambda: (self.wait_status(guest, "not enrolled yet", f"{CUT_NAME}: enrolled"), time.sleep(chance.uniform(0, 5))),
             lambda: until("the server's certificate", self.has_certificate, BOOT_SECONDS, 0.001),
         ):
             guest.power_on()
@@ -95,7 +96,10 @@ class TheCard(unittest.TestCase):
     def wait_status(self, guest: Guest, *texts: str) -> str:
         """The first of the texts that the card's status has."""
         found = lambda: next((text for text in texts if text in guest.read_card("rdv-status.txt")), "")  # noqa: E731
-        return until(f"{texts} on the card", found, BOOT_SECONDS + ENROL_SECONDS, 0.2)
+        try:
+            return until(f"{texts} on the card", found, BOOT_SECONDS + ENROL_SECONDS, 0.2)
+        except LabError as error:
+            raise LabError(f"{error}; it has:\n{tail(guest.read_card('rdv-status.txt'))}") from None
 
     def assert_enrols(self, guest: Guest) -> None:
         """By itself, with the code that it has: also when the server's answer to it was lost with the power."""

@@ -46,13 +46,24 @@ def stat_of(pid: int) -> tuple[str, str] | None:
 
 
 def is_alive(pid: int) -> bool:
-    """False also for a zombie: nobody may have waited for it yet, but it does nothing any more."""
+    """False also for a zombie: nobody may have waited for it yet, but it does nothing any more.
+
+    The first of several threads is one while the others end, and its files are open yet.
+    """
     try:
         os.waitpid(pid, os.WNOHANG)  # ours, perhaps: then its exit status is not needed
     except ChildProcessError:
         pass
     stat = stat_of(pid)
-    return stat is not None and stat[0] not in "ZX"
+    return stat is not None and (stat[0] not in "ZX" or has_threads(pid))
+
+
+def has_threads(pid: int) -> bool:
+    """Besides its first."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/task")) > 1
+    except OSError:
+        return False
 
 
 def command_of(pid: int) -> str:
