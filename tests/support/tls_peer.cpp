@@ -59,7 +59,7 @@ Tcp::Tcp(std::uint16_t port, const char* from)
     throw PeerError{"cannot connect"};
   const int on = 1;
   ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  const timeval limit{patience.count(), 0};
+  const timeval limit{tunnel::test::patience.count(), 0};
   ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   ::setsockopt(fd_.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
@@ -78,21 +78,23 @@ void Tcp::send(ByteView bytes, Cut cut) {
 
 Bytes Tcp::receive() {
   Bytes bytes(64 * 1024);
-  const auto got = ::recv(fd_.get(), bytes.data(), bytes.size(), 0);
+  ssize_t got = 0;
+  do  // interrupted: it was stopped meanwhile (signal(7), "Interruption ... by stop signals")
+    got = ::recv(fd_.get(), bytes.data(), bytes.size(), 0);
+  while (got < 0 && errno == EINTR);
   if (got < 0 && errno == EAGAIN) throw PeerError{"nothing came in time"};
   bytes.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
   return bytes;
 }
 
 bool Tcp::is_closed_within(std::chrono::milliseconds limit) {
-  const auto until = std::chrono::steady_clock::now() + limit;
+  constexpr std::chrono::milliseconds turn{20};
   std::array<std::byte, 4096> dropped;
-  for (;;) {
-    const auto left =
-        std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+  for (tunnel::test::RunningTime time;;) {
     pollfd wait{fd_.get(), POLLIN, 0};
-    if (::poll(&wait, 1, std::max(0, static_cast<int>(left.count()))) <= 0) return false;
-    if (::recv(fd_.get(), dropped.data(), dropped.size(), 0) <= 0) return true;
+    const int ready = ::poll(&wait, 1, static_cast<int>(std::min(limit, turn).count()));
+    if (ready > 0 && ::recv(fd_.get(), dropped.data(), dropped.size(), 0) <= 0) return true;
+    if (time.turn() >= limit && ready <= 0) return false;
   }
 }
 

@@ -3,6 +3,7 @@
 #include "base/unique_fd.hpp"
 #include "crypto/certificate.hpp"
 #include "crypto/tls_context.hpp"
+#include "support/patience.hpp"
 #include "wire/grant.hpp"
 #include "wire/messages.hpp"
 
@@ -47,19 +48,18 @@ struct Device {
   crypto::Credentials credentials() const { return {key, certificate}; }
 };
 
-/// A blocking TCP connection to a port of this machine. No wait is longer than `patience`.
+/// A blocking TCP connection to a port of this machine. No wait is longer than test::patience.
 class Tcp {
  public:
-  static constexpr std::chrono::seconds patience{10};
-
   explicit Tcp(std::uint16_t port, const char* from = nullptr);
   Tcp(Tcp&&) = default;
 
   void send(ByteView bytes, Cut cut = Cut::as_written);
-  /// At least one byte; nothing at the end of the stream, in order or not. @throws PeerError after
-  /// `patience`
+  /// At least one byte; nothing at the end of the stream, in order or not. @throws PeerError when
+  /// it does not come
   Bytes receive();
-  /// True when the other end closes within `limit`; what it sends until then is dropped.
+  /// True when the other end closes within so much running time; what it sends until then is
+  /// dropped.
   bool is_closed_within(std::chrono::milliseconds limit);
   /// Makes the next close a reset.
   void reset_on_close();

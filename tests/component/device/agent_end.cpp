@@ -68,7 +68,8 @@ std::string text_of(ByteView packet) {
 
 End::End(asio::io_context& io, const tunnel::test::World& world,
          const tunnel::test::World::Device& self, Setup setup)
-    : world_{world},
+    : times{setup.times},
+      world_{world},
       self_{self},
       setup_{std::move(setup)},
       outer_{crypto::TlsContext::device(self.credentials(), world.ca(), wire::alpn_data)},
@@ -99,9 +100,8 @@ Task<> End::run(tcp::endpoint relay) {
   end = co_await leg_->establish();
   if (end) co_return;
   offloads = tunnel::io::set_tun_offloads(tun_.get(), leg_->peer().offloads);
-  auto times = setup_.times;
   times.probes = role == Role::master;
-  if (times.ends == Clock::time_point{}) times.ends = Clock::now() + 1h;
+  times.ends = Clock::now() + lasts.value_or(1h);
   pump_.emplace(*leg_, tun_.get(),
                 PacketPump::Options{.session = setup_.grant.session,
                                     .role = role,
@@ -189,8 +189,7 @@ void Session::start() {
 
 bool Session::run_until(const std::function<bool()>& done, std::chrono::milliseconds limit) {
   if (!started) start();
-  const auto ends = Clock::now() + limit;
-  while (!done() && Clock::now() < ends)
+  for (tunnel::test::RunningTime time; !done() && time.turn() < limit;)
     io.run_one_for(20ms);
   return done();
 }

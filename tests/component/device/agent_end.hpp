@@ -3,6 +3,7 @@
 #include "component/device/agent_relay.hpp"
 #include "component/device/no_sigpipe.hpp"
 #include "io/packet_pump.hpp"
+#include "support/patience.hpp"
 #include "wire/grant.hpp"
 
 #include <optional>
@@ -62,8 +63,10 @@ class End {
   std::uint32_t offloads = 0;  ///< that its TUN was set to
   std::vector<Bytes> received;
   bool answers_echo = true;
-  bool keeps_tun = false;   ///< after run(), for the next
-  std::vector<Bytes> kept;  ///< for the new leg
+  bool keeps_tun = false;                        ///< after run(), for the next
+  std::vector<Bytes> kept;                       ///< for the new leg
+  tunnel::core::SessionWatch::Times times;       ///< of the next leg
+  std::optional<tunnel::Clock::duration> lasts;  ///< the session, from the next leg on
 
   int tun() const { return tun_.get(); }
 
@@ -82,15 +85,14 @@ class End {
 struct Session {
   explicit Session(tunnel::core::SessionWatch::Times times = {});
 
-  /// Starts both ends and runs until `done` or the ends are over; at most `limit`. @return done()
-  bool run_until(const std::function<bool()>& done, std::chrono::milliseconds limit);
+  /// Starts both ends and runs until `done`, at most so much running time. @return done()
+  bool run_until(const std::function<bool()>& done,
+                 std::chrono::milliseconds limit = tunnel::test::patience);
   bool run_until_established() {
-    return run_until([this] { return master.established && onsite.established; },
-                     std::chrono::seconds{20});
+    return run_until([this] { return master.established && onsite.established; });
   }
   bool run_until_over() {
-    return run_until([this] { return master.is_over() && onsite.is_over(); },
-                     std::chrono::seconds{20});
+    return run_until([this] { return master.is_over() && onsite.is_over(); });
   }
   void start();
 

@@ -32,8 +32,7 @@ std::vector<std::string> run_with(Session& session, Meddler meddle) {
     session.master.give(packet(master_address, "192.168.1.50", "packet " + std::to_string(i)));
     const auto sent = first + static_cast<std::size_t>(i) + 1;
     session.run_until(
-        [&] { return session.relay.raw_records(master_leg) >= sent || session.onsite.is_over(); },
-        2s);
+        [&] { return session.relay.raw_records(master_leg) >= sent || session.onsite.is_over(); });
   }
   session.run_until_over();
   std::vector<std::string> received;
@@ -143,7 +142,7 @@ BOOST_AUTO_TEST_CASE(a_record_of_the_other_direction_is_noticed) {
     return Records{std::move(record)};
   };
   session.onsite.give(packet("192.168.1.50", master_address, "down"));
-  BOOST_REQUIRE(session.run_until([&] { return !session.master.received.empty(); }, 5s));
+  BOOST_REQUIRE(session.run_until([&] { return !session.master.received.empty(); }));
   session.master.give(packet(master_address, "192.168.1.50", "up"));
   BOOST_REQUIRE(session.run_until_over());
   BOOST_TEST(session.onsite.received.empty());
@@ -196,7 +195,7 @@ BOOST_AUTO_TEST_CASE(an_altered_handshake_never_becomes_a_session) {
         if (from == leg && index == 0) payload[std::min(at, payload.size() - 1)] ^= std::byte{4};
       };
       session.master.give(packet(master_address, "192.168.1.50", "never"));
-      session.run_until([&] { return session.master.is_over() || session.onsite.is_over(); }, 5s);
+      session.run_until([&] { return session.master.is_over() || session.onsite.is_over(); });
       BOOST_TEST((session.master.is_over() || session.onsite.is_over()),
                  "leg " << leg << " at " << at);
       BOOST_TEST(!session.master.established);
@@ -209,7 +208,7 @@ BOOST_AUTO_TEST_CASE(anything_of_the_outer_tls_behind_switch_ends_the_session) {
   Session session;
   session.relay.speaks_behind_switch = true;
   session.master.give(packet(master_address, "192.168.1.50", "never"));
-  session.run_until([&] { return session.master.is_over() && session.onsite.is_over(); }, 10s);
+  session.run_until([&] { return session.master.is_over() && session.onsite.is_over(); });
   BOOST_TEST(!session.master.established);
   BOOST_TEST(session.onsite.received.empty());
 }
@@ -234,7 +233,7 @@ struct TwoSessions {
       asio::co_spawn(a.io, a.relay.accept_leg(), [&](std::exception_ptr) { accepted = true; });
       asio::co_spawn(a.io, end->run(a.relay.endpoint()), asio::detached);
       asio::co_spawn(a.io, end->run_kernel(), asio::detached);
-      a.run_until([&] { return accepted; }, 5s);
+      a.run_until([&] { return accepted; });
     }
   }
 
@@ -255,12 +254,10 @@ BOOST_AUTO_TEST_CASE(legs_crossed_before_the_handshake_never_become_a_session) {
   const auto crossed = [](std::size_t leg) { return 3 - leg; };  // 0 with 3, 1 with 2
   TwoSessions two{crossed, crossed};
   two.a.master.give(packet(master_address, "192.168.1.50", "never"));
-  two.a.run_until(
-      [&] {
-        return (two.a.master.is_over() || two.onsite_b.is_over()) &&
-               (two.a.onsite.is_over() || two.master_b.is_over());
-      },
-      10s);
+  two.a.run_until([&] {
+    return (two.a.master.is_over() || two.onsite_b.is_over()) &&
+           (two.a.onsite.is_over() || two.master_b.is_over());
+  });
   for (const auto* end : {&two.a.master, &two.a.onsite, &two.master_b, &two.onsite_b}) {
     BOOST_TEST(!end->established);
     BOOST_TEST(end->received.empty());
@@ -273,8 +270,7 @@ BOOST_AUTO_TEST_CASE(legs_crossed_at_the_switch_are_noticed_before_any_packet) {
   TwoSessions two{straight, crossed};
   two.a.master.give(packet(master_address, "192.168.1.50", "never"));
   two.master_b.give(packet(master_address, "192.168.1.50", "never"));
-  BOOST_REQUIRE(
-      two.a.run_until([&] { return two.a.onsite.is_over() && two.onsite_b.is_over(); }, 10s));
+  BOOST_REQUIRE(two.a.run_until([&] { return two.a.onsite.is_over() && two.onsite_b.is_over(); }));
   for (const auto* end : {&two.a.onsite, &two.onsite_b}) {
     BOOST_TEST(end->received.empty());
     BOOST_CHECK(end->end->code == CloseCode::integrity || end->end->code == CloseCode::network);
@@ -287,12 +283,11 @@ BOOST_AUTO_TEST_CASE(legs_crossed_in_the_middle_of_a_session_are_noticed) {
   const auto straight = [](std::size_t leg) { return leg ^ 1U; };
   TwoSessions two{straight, straight};
   BOOST_REQUIRE(
-      two.a.run_until([&] { return two.a.master.established && two.master_b.established; }, 10s));
+      two.a.run_until([&] { return two.a.master.established && two.master_b.established; }));
   two.a.relay.raw_goes_to = [](std::size_t leg) { return 3 - leg; };
   two.a.master.give(packet(master_address, "192.168.1.50", "to the wrong customer"));
   two.master_b.give(packet(master_address, "192.168.1.50", "to the wrong customer"));
-  BOOST_REQUIRE(
-      two.a.run_until([&] { return two.a.onsite.is_over() && two.onsite_b.is_over(); }, 10s));
+  BOOST_REQUIRE(two.a.run_until([&] { return two.a.onsite.is_over() && two.onsite_b.is_over(); }));
   BOOST_TEST(two.a.onsite.received.empty());
   BOOST_TEST(two.onsite_b.received.empty());
 }
@@ -309,7 +304,7 @@ BOOST_AUTO_TEST_CASE(two_devices_with_different_grants_never_become_a_session) {
   session.io.run_one_for(1s);
   asio::co_spawn(session.io, session.relay.accept_leg(), asio::detached);
   asio::co_spawn(session.io, session.onsite.run(session.relay.endpoint()), asio::detached);
-  BOOST_REQUIRE(session.run_until([&] { return session.onsite.is_over() && liar.is_over(); }, 10s));
+  BOOST_REQUIRE(session.run_until([&] { return session.onsite.is_over() && liar.is_over(); }));
   check_integrity(session);
   BOOST_TEST(!liar.established);
 }

@@ -35,9 +35,9 @@ BOOST_DATA_TEST_CASE(a_session_comes_up_and_carries_packets_however_its_bytes_ar
     BOOST_TEST(session.master.give(from_master("up " + std::to_string(i))));
     BOOST_TEST(session.onsite.give(from_camera("down " + std::to_string(i))));
   }
-  BOOST_REQUIRE(session.run_until(
-      [&] { return session.onsite.received.size() == 20 && session.master.received.size() == 20; },
-      20s));
+  BOOST_REQUIRE(session.run_until([&] {
+    return session.onsite.received.size() == 20 && session.master.received.size() == 20;
+  }));
   for (std::size_t i = 0; i < 20; ++i) {
     BOOST_TEST(text_of(session.onsite.received[i]) == "up " + std::to_string(i));
     BOOST_TEST(text_of(session.master.received[i]) == "down " + std::to_string(i));
@@ -81,7 +81,7 @@ BOOST_AUTO_TEST_CASE(packets_do_not_wait_for_one_another_while_the_way_may_be_sl
     bytes += record.size();
     return std::vector<Bytes>{std::move(record)};
   };
-  BOOST_REQUIRE(session.run_until([&] { return session.onsite.received.size() == packets; }, 20s));
+  BOOST_REQUIRE(session.run_until([&] { return session.onsite.received.size() == packets; }));
   BOOST_TEST(bytes > packets * text_bytes);
   BOOST_TEST(longest < text_bytes + 150);
 }
@@ -92,7 +92,7 @@ BOOST_AUTO_TEST_CASE(the_longest_packets_pass_whole) {
   const auto longest = from_master(std::string(wire::packet_bytes_max - 28, 'x'));
   for (int i = 0; i < 8; ++i)
     BOOST_TEST(session.master.give(longest));
-  BOOST_REQUIRE(session.run_until([&] { return session.onsite.received.size() == 8; }, 10s));
+  BOOST_REQUIRE(session.run_until([&] { return session.onsite.received.size() == 8; }));
   for (const auto& received : session.onsite.received)
     BOOST_CHECK(received == longest);
 }
@@ -101,7 +101,7 @@ BOOST_AUTO_TEST_CASE(the_wire_shows_nothing_but_tls_records) {
   Session session;
   BOOST_REQUIRE(session.run_until_established());
   session.master.give(from_master("secret secret secret"));
-  BOOST_REQUIRE(session.run_until([&] { return !session.onsite.received.empty(); }, 10s));
+  BOOST_REQUIRE(session.run_until([&] { return !session.onsite.received.empty(); }));
   for (const std::size_t leg : {0U, 1U})
     BOOST_TEST(session.relay.seen(leg).find("secret") == std::string::npos);
 }
@@ -120,13 +120,13 @@ BOOST_AUTO_TEST_CASE(keys_are_updated_under_load_without_a_lost_packet) {
   asio::co_spawn(session.io, session.onsite.run(session.relay.endpoint()), asio::detached);
   asio::co_spawn(session.io, eager.run_kernel(), asio::detached);
   asio::co_spawn(session.io, session.onsite.run_kernel(), asio::detached);
-  BOOST_REQUIRE(session.run_until([&] { return eager.established; }, 10s));
+  BOOST_REQUIRE(session.run_until([&] { return eager.established; }));
   for (std::size_t i = 0; i < 300; ++i) {
     BOOST_REQUIRE(eager.give(from_master(std::to_string(i))));
     if (i % 10 == 0)
-      BOOST_REQUIRE(session.run_until([&] { return session.onsite.received.size() + 5 > i; }, 10s));
+      BOOST_REQUIRE(session.run_until([&] { return session.onsite.received.size() + 5 > i; }));
   }
-  BOOST_REQUIRE(session.run_until([&] { return session.onsite.received.size() == 300; }, 10s));
+  BOOST_REQUIRE(session.run_until([&] { return session.onsite.received.size() == 300; }));
   for (std::size_t i = 0; i < 300; ++i)
     BOOST_TEST(text_of(session.onsite.received[i]) == std::to_string(i));
 }
@@ -152,7 +152,7 @@ BOOST_AUTO_TEST_CASE(a_leg_cut_without_a_word_is_broken_and_never_closed) {
 }
 
 BOOST_AUTO_TEST_CASE(a_relay_that_hangs_is_noticed) {
-  Session session{{.alive = {.ping_after = 200ms, .give_up_after = 200ms}}};
+  Session session{{.alive = {.ping_after = 200ms, .give_up_after = 1s}}};
   BOOST_REQUIRE(session.run_until_established());
   BOOST_TEST(!session.run_until([&] { return session.master.is_over(); }, 1s));  // alive answers
   session.relay.frozen = true;
@@ -170,7 +170,8 @@ BOOST_AUTO_TEST_CASE(a_path_without_echo_is_no_session) {
 }
 
 BOOST_AUTO_TEST_CASE(the_time_limit_is_kept_by_the_device_itself) {
-  Session session{{.ends = tunnel::Clock::now() + 1500ms}};
+  Session session;
+  session.master.lasts = session.onsite.lasts = 1500ms;
   BOOST_REQUIRE(session.run_until_over());
   BOOST_TEST(session.master.established);
   BOOST_CHECK(session.master.end->code == CloseCode::time_limit);
@@ -198,7 +199,7 @@ BOOST_AUTO_TEST_CASE(packets_with_foreign_addresses_never_reach_the_kernel) {
   session.master.give(from_master("good"));
   session.onsite.give(from_camera("good"));
   BOOST_REQUIRE(session.run_until(
-      [&] { return !session.onsite.received.empty() && !session.master.received.empty(); }, 10s));
+      [&] { return !session.onsite.received.empty() && !session.master.received.empty(); }));
   BOOST_TEST(text_of(session.onsite.received[0]) == "good");
   BOOST_TEST(text_of(session.master.received[0]) == "good");
   BOOST_TEST(session.onsite.pump().counters().dropped_address == 3u);
@@ -215,7 +216,7 @@ BOOST_AUTO_TEST_CASE(malformed_packets_never_reach_the_kernel) {
   session.master.give(bad_gso);
   session.master.give(bad_length);
   session.master.give(from_master("good"));
-  BOOST_REQUIRE(session.run_until([&] { return !session.onsite.received.empty(); }, 10s));
+  BOOST_REQUIRE(session.run_until([&] { return !session.onsite.received.empty(); }));
   BOOST_TEST(text_of(session.onsite.received[0]) == "good");
   BOOST_TEST(session.onsite.pump().counters().dropped_malformed == 2u);
 }
@@ -234,18 +235,16 @@ BOOST_AUTO_TEST_CASE(a_blocked_path_holds_bounded_memory_and_loses_the_oldest) {
     const auto& pump = session.master.pump().counters();
     // The pump goes on taking what the kernel has: its own queues decide who loses.
     const auto before = given;
-    BOOST_REQUIRE(session.run_until(
-        [&] {
-          if (session.master.give(numbered(given))) ++given;
-          return given > before && pump.dropped_queue > 0;
-        },
-        10s));
+    BOOST_REQUIRE(session.run_until([&] {
+      if (session.master.give(numbered(given))) ++given;
+      return given > before && pump.dropped_queue > 0;
+    }));
   }
   session.relay.frozen = false;
   const auto last = fmt::format("{} ", given - 1);
   const auto& received = session.onsite.received;
   BOOST_TEST(session.run_until(
-      [&] { return !received.empty() && text_of(received.back()).starts_with(last); }, 20s));
+      [&] { return !received.empty() && text_of(received.back()).starts_with(last); }));
   BOOST_TEST(session.master.pump().counters().dropped_queue > 0U);
   BOOST_TEST(received.size() + session.master.pump().counters().dropped_queue == given);
   BOOST_TEST(received.size() * 60'000 < 3'000'000U);

@@ -1,6 +1,8 @@
 #include "component/device/agent_runner.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <fcntl.h>
@@ -172,6 +174,11 @@ bool RunnerEnd::give(ByteView packet) {
          static_cast<ssize_t>(packet.size());
 }
 
+bool RunnerEnd::has_read_all() {
+  int unread = -1;
+  return ::ioctl(kernel_.native_handle(), SIOCOUTQ, &unread) == 0 && unread == 0;
+}
+
 RunnerPair::RunnerPair()
     : client{bus,
              {.presence = [](bool) {},
@@ -201,8 +208,7 @@ void RunnerPair::grant_next() {
 }
 
 bool RunnerPair::run_until(const std::function<bool()>& done, std::chrono::milliseconds limit) {
-  const auto until = Clock::now() + limit;
-  while (!done() && Clock::now() < until)
+  for (tunnel::test::RunningTime time; !done() && time.turn() < limit;)
     io.run_one_for(20ms);
   return done();
 }

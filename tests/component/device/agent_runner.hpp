@@ -49,6 +49,8 @@ class RunnerEnd {
 
   /// Gives the TUN a packet, as the kernel would.
   bool give(ByteView packet);
+  /// Everything that it was given, the agent has taken.
+  bool has_read_all();
   /// The kernel's side of the TUN was closed by the agent.
   bool is_tun_closed() const { return tun_closed_; }
 
@@ -83,8 +85,9 @@ struct RunnerPair {
 
   /// Gives both ends the next epoch.
   void grant_next();
+  /// @param limit  of running time
   bool run_until(const std::function<bool()>& done,
-                 std::chrono::milliseconds limit = std::chrono::seconds{20});
+                 std::chrono::milliseconds limit = tunnel::test::patience);
   bool run_until_established();
   bool run_until_over();
 

@@ -1,6 +1,7 @@
 #pragma once
 #include "base/unique_fd.hpp"
 #include "org.rdv.Device1_adaptor.hpp"
+#include "support/patience.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <sys/types.h>
@@ -22,7 +23,7 @@ namespace device::test {
 
 using Facts = std::map<std::string, sdbus::Variant>;
 
-inline constexpr std::chrono::seconds patience{20};  // for anything that must happen
+using tunnel::test::patience;
 
 /// A child process whose standard output and error are read line by line. Killed when it is still
 /// there at the end.

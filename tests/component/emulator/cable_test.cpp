@@ -15,6 +15,7 @@
 using namespace std::chrono_literals;
 using namespace emulator::test;
 using tunnel::Clock;
+using tunnel::test::eventually;
 
 namespace {
 
@@ -59,36 +60,43 @@ BOOST_FIXTURE_TEST_CASE(a_delay_is_for_its_direction_and_never_shorter, Fixture)
 
 BOOST_FIXTURE_TEST_CASE(a_rate_spaces_frames, Fixture) {
   set(R"({"down": {"rate_bps": 10000000}})");
-  for (int n = 0; n < 60; ++n)
-    send(net, 1250);  // 1 ms each
-  const auto spaced = receive(site, 60);
-  BOOST_REQUIRE(spaced.size() == 60u);
-  const auto took = spaced.back().arrived - spaced.front().arrived;
-  // The first may be late, and then the time between the two is shorter; all of them never are.
-  BOOST_TEST((took > 40ms));
+  const auto spread = [this]() -> std::optional<Clock::duration> {
+    const auto began = Clock::now();
+    for (int n = 0; n < 60; ++n)
+      send(net, 1250);  // 1 ms each
+    const auto spaced = receive(site, 60);
+    BOOST_REQUIRE(spaced.size() == 60u);
+    if (spaced.front().arrived - began > 19ms) return std::nullopt;
+    return spaced.back().arrived - spaced.front().arrived;
+  };
+  // When the first is late the time between the two is shorter; all of them never are.
+  std::optional<Clock::duration> took;
+  for (int round = 0; round < 20 && !took; ++round)
+    took = spread();
+  BOOST_REQUIRE(took.has_value());
+  BOOST_TEST((*took > 40ms));
   const auto state = set("{}");
   BOOST_TEST(state["down"]["queued_bytes_max"] > 20 * 1250);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_full_queue_drops_and_counts, Fixture) {
-  set(R"({"up": {"rate_bps": 100000, "queue_bytes": 12500}})");
+  set(R"({"up": {"rate_bps": 10000, "queue_bytes": 12500}})");
   for (int n = 0; n < 30; ++n)
-    send(site, 1250);  // 100 ms each
-  BOOST_TEST(receive(net, 30, 0.3).size() < 10u);
-  const auto state = set("{}");
-  BOOST_TEST(state["up"]["dropped_queue"] > 10);
-  BOOST_TEST(state["up"]["rx_frames"] == 30);
+    send(site, 1250);  // 1 s each
+  BOOST_TEST(receive(net, 30, 300ms).size() < 10u);
+  BOOST_TEST(eventually([&] { return set("{}")["up"]["rx_frames"] == 30; }));
+  BOOST_TEST(set("{}")["up"]["dropped_queue"] > 10);
 }
 
 BOOST_FIXTURE_TEST_CASE(it_becomes_a_black_hole_and_a_cable_again_while_it_runs, Fixture) {
   set(R"({"up": {"open": false}, "down": {"open": false}})");
   send(site, 100);
   send(net, 100);
-  BOOST_TEST(receive(net, 1, 0.2).empty());
-  BOOST_TEST(receive(site, 1, 0.05).empty());
-  const auto state = set(R"({"up": {"open": true}, "down": {"open": true}})");
-  BOOST_TEST(state["up"]["dropped_closed"] == 1);
-  BOOST_TEST(state["down"]["dropped_closed"] == 1);
+  for (const auto* direction : {"up", "down"})
+    BOOST_TEST(eventually([&] { return set("{}")[direction]["dropped_closed"] == 1; }));
+  BOOST_TEST(receive(net, 1, 200ms).empty());
+  BOOST_TEST(receive(site, 1, 50ms).empty());
+  set(R"({"up": {"open": true}, "down": {"open": true}})");
   send(site, 100);
   BOOST_TEST(receive(net, 1).size() == 1u);
 }
@@ -100,8 +108,7 @@ BOOST_FIXTURE_TEST_CASE(the_same_seed_loses_the_same_frames, Fixture) {
     for (std::uint8_t n = 0; n < 200; ++n)
       send(site, 100, n);
     const auto lost = [&] { return set("{}")["up"]["dropped_loss"].get<std::size_t>(); };
-    while (set("{}")["up"]["rx_frames"] < 200)
-      std::this_thread::sleep_for(1ms);
+    BOOST_REQUIRE(eventually([&] { return set("{}")["up"]["rx_frames"] == 200; }));
     const auto received = receive(net, 200 - lost());
     BOOST_TEST(received.size() == 200 - lost());
     std::vector<std::byte> marks;

@@ -19,23 +19,20 @@ namespace {
 
 using namespace std::chrono_literals;
 using tunnel::Clock;
+using tunnel::test::eventually;
 
 constexpr std::size_t header_bytes = 14;
 constexpr std::array<std::byte, 2> type_of_experiments{std::byte{0x88},
                                                        std::byte{0xb5}};  // IEEE 802
-
-template <class Condition>
-bool eventually(Condition condition) {
-  for (const auto end = Clock::now() + 10s; Clock::now() < end; std::this_thread::sleep_for(2ms))
-    if (condition()) return true;
-  return false;
-}
 
 std::filesystem::path lay_links() {
   for (const std::string link : {"site", "net"})
     static_cast<void>(std::system(("ip link del " + link + " 2>/dev/null").c_str()));
   run("ip link add site type veth peer name near && ip link add far type veth peer name net");
   run("for l in site near far net; do ip link set $l up; done");
+  // The kernel tells later of a carrier, and drops until then what the first of a pair sends.
+  const auto is_up = "[ $(ip -o link show up | grep -c 'state UP') = 4 ]";
+  BOOST_REQUIRE(eventually([&] { return std::system(is_up) == 0; }));
   auto path = std::filesystem::temp_directory_path() / ("rdv-link-" + std::to_string(::getpid()));
   std::filesystem::remove(path);
   return path;
@@ -85,8 +82,8 @@ Client::Client(const std::filesystem::path& control)
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::strncpy(address.sun_path, control.c_str(), sizeof address.sun_path - 1);
-  const timeval patience{.tv_sec = 10};
-  ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  const timeval limit{.tv_sec = tunnel::test::patience.count()};
+  ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   BOOST_REQUIRE(::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) ==
                 0);
 }
@@ -94,7 +91,10 @@ Client::Client(const std::filesystem::path& control)
 std::optional<nlohmann::json> Client::ask(const std::string& request) const {
   ::send(fd_.get(), request.data(), request.size(), MSG_NOSIGNAL);
   std::array<char, 65536> answer;
-  const auto got = ::recv(fd_.get(), answer.data(), answer.size(), 0);
+  ssize_t got = 0;
+  do  // interrupted: it was stopped meanwhile (signal(7), "Interruption ... by stop signals")
+    got = ::recv(fd_.get(), answer.data(), answer.size(), 0);
+  while (got < 0 && errno == EINTR);
   if (got <= 0) return std::nullopt;
   return nlohmann::json::parse(answer.data(), answer.data() + got);
 }
@@ -125,10 +125,10 @@ void send(PacketPort& port, std::size_t bytes, std::uint8_t mark) {
   port.send({&frame, 1});
 }
 
-std::vector<Received> receive(PacketPort& port, std::size_t count, double seconds) {
+std::vector<Received> receive(PacketPort& port, std::size_t count,
+                              std::chrono::milliseconds limit) {
   std::vector<Received> received;
-  const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                                      std::chrono::duration<double>(seconds));
+  const auto end = Clock::now() + limit;
   while (received.size() < count) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
     if (left <= 0ms) break;

@@ -1,6 +1,7 @@
 #pragma once
 #include "base/unique_fd.hpp"
 #include "emulator/packet_port.hpp"
+#include "support/patience.hpp"
 
 #include <nlohmann/json.hpp>
 #include <sys/types.h>
@@ -21,7 +22,7 @@ class Program {
   Program(Program&&) = delete;
 
   void terminate() const;
-  /// Its exit code, once it has ended by itself; -1 when it does not within 10 s.
+  /// Its exit code, once it has ended by itself; -1 when it does not.
   int wait();
 
  private:
@@ -61,8 +62,9 @@ struct Fixture {
 
 /// Sends one frame of `bytes`, marked by its last byte; its type is one for experiments.
 void send(PacketPort& port, std::size_t bytes, std::uint8_t mark = 0);
-/// Our frames that come within `seconds`, at most `count` of them.
-std::vector<Received> receive(PacketPort& port, std::size_t count, double seconds = 5);
+/// Our frames that come within `limit`, at most `count` of them.
+std::vector<Received> receive(PacketPort& port, std::size_t count,
+                              std::chrono::milliseconds limit = tunnel::test::patience);
 /// Runs a shell command; a failure of it fails the test.
 void run(const std::string& command);
 

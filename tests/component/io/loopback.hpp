@@ -1,6 +1,7 @@
 #pragma once
 #include "io/tls_socket.hpp"
 #include "support/memory_tls.hpp"
+#include "support/patience.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -19,8 +20,6 @@ crypto::TlsContext client_context();
 /// An io_context whose work must be done within a time that no working test needs.
 class Loop {
  public:
-  static constexpr std::chrono::seconds patience{30};
-
   io::asio::io_context context{1};
   /// Runs until nothing is left to do; a coroutine that hangs or throws fails the test.
   void run();

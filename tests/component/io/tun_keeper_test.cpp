@@ -1,6 +1,7 @@
 #include "io/tun_keeper.hpp"
 
 #include "base/unique_fd.hpp"
+#include "support/patience.hpp"
 #include "support/tcp_packet.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -30,7 +31,7 @@ struct Device {
                   static_cast<ssize_t>(packet.size()));
   }
   void run_until(const std::function<bool()>& done) {
-    const auto ends = Clock::now() + 5s;
+    const auto ends = Clock::now() + tunnel::test::patience;
     while (!done() && Clock::now() < ends)
       io.run_one_for(20ms);
     BOOST_REQUIRE(done());

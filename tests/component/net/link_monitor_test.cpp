@@ -45,7 +45,7 @@ BOOST_AUTO_TEST_CASE(hears_of_a_link_that_comes_and_goes) {
   {
     const VethPair veth{"usb0", "usb1"};
     pollfd waiting{.fd = monitor.fd(), .events = POLLIN, .revents = 0};
-    BOOST_TEST(::poll(&waiting, 1, 1000) == 1);
+    BOOST_TEST(::poll(&waiting, 1, std::chrono::milliseconds{patience}.count()) == 1);
     BOOST_TEST(
         hears([&](const LinkEvent& e) { return usb0(e, Kind::link_changed) && e.link.carrier; }));
     run("ip link set usb1 down");

@@ -10,12 +10,10 @@
 #include <sys/wait.h>
 
 #include <array>
-#include <chrono>
 #include <cstdio>
 #include <exception>
 #include <grp.h>
 #include <signal.h>
-#include <thread>
 #include <unistd.h>
 
 namespace tunnel::net::test {
@@ -72,18 +70,9 @@ std::string snapshot() {
       "nft list ruleset; grep -rs . /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf | sort");
 }
 
-bool eventually(const std::function<bool()>& condition) {
-  constexpr int attempts = 250;
-  for (int i = 0; i < attempts; ++i) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds{20});
-  }
-  return false;
-}
-
 std::string changes_since(const std::string& before) {
-  const auto now = snapshot();
-  if (now == before) return {};
+  std::string now;
+  if (eventually([&] { return (now = snapshot()) == before; })) return {};
   const auto text = tunnel::test::line_changes(before, now);
   return text.empty() ? "another order:\n" + before + "\n---\n" + now : text;
 }
@@ -93,6 +82,11 @@ VethPair::VethPair(const std::string& a, const std::string& b) : name{a} {
       fmt::format("ip link add {0} type veth peer name {1} && ip link set {0} up &&"
                   "ip link set {1} up",
                   a, b));
+  // The kernel tells later of a carrier: until then the first has no queue, and drops.
+  BOOST_REQUIRE(eventually([&] {
+    return succeeds(fmt::format(
+        "ip -o link show {} | grep 'state UP' && ip -o link show {} | grep 'state UP'", a, b));
+  }));
 }
 
 VethPair::~VethPair() {

@@ -1,5 +1,6 @@
 #pragma once
 #include "support/network_namespace.hpp"
+#include "support/patience.hpp"
 
 #include <functional>
 #include <string>
@@ -18,15 +19,15 @@ bool contains(const std::string& text, const std::string& part);
 /// Everything our types could touch in this namespace: links, addresses, rules, routes, nft,
 /// sysctls.
 std::string snapshot();
-/// Lines that are not in both, marked + (now) and - (before); "" when nothing has changed since
-/// that snapshot.
+/// Lines that are not in both, marked + (now) and - (before); "" when everything is, or eventually
+/// becomes, as in that snapshot.
 std::string changes_since(const std::string& before);
 
-/// Whether `condition` becomes true within 5 s: for what the kernel does later by itself.
-bool eventually(const std::function<bool()>& condition);
+using tunnel::test::eventually;
+using tunnel::test::patience;
 
-/// A pair of virtual Ethernet ports, up, without IPv6 addresses (their state would change with
-/// time).
+/// A pair of virtual Ethernet ports, up and used by the kernel, without IPv6 addresses (their state
+/// would change with time).
 struct VethPair {
   /// @param a, b  names of the ports; both in this namespace
   VethPair(const std::string& a, const std::string& b);

@@ -72,7 +72,7 @@ BOOST_AUTO_TEST_CASE(it_is_deleted_while_somebody_still_holds_a_descriptor) {
   }
   BOOST_TEST(changes_since(before) == "");
   pollfd waiting{.fd = lent.get(), .events = POLLIN, .revents = 0};
-  BOOST_TEST(::poll(&waiting, 1, 1000) == 1);
+  BOOST_TEST(::poll(&waiting, 1, std::chrono::milliseconds{patience}.count()) == 1);
   BOOST_TEST((waiting.revents & POLLERR) != 0);
   char byte = 0;
   BOOST_TEST(::read(lent.get(), &byte, 1) == -1);

@@ -1,6 +1,8 @@
 #define BOOST_TEST_MODULE audit_sync
 #include "net/audit_sync.hpp"
 
+#include "support/patience.hpp"
+
 #include <boost/test/unit_test.hpp>
 
 #include <chrono>
@@ -33,7 +35,7 @@ struct Disk {
     return made;
   }
   void wait_for(std::size_t answers) {
-    const auto deadline = std::chrono::steady_clock::now() + 30s;
+    const auto deadline = std::chrono::steady_clock::now() + tunnel::test::patience;
     while (said.size() < answers && std::chrono::steady_clock::now() < deadline)
       context.run_one_until(deadline);
     BOOST_REQUIRE(said.size() == answers);

@@ -1,6 +1,7 @@
 #include "component/server/ctl_harness.hpp"
 
 #include "base/files.hpp"
+#include "support/patience.hpp"
 
 #include <fmt/format.h>
 #include <sys/wait.h>
@@ -48,9 +49,8 @@ PolicyBus::PolicyBus(const fs::path& folder) {
     ::_exit(127);
   }
   const auto socket = folder / "bus";
-  for (int i = 0; i < 1000 && !fs::exists(socket); ++i)
-    ::usleep(10'000);
-  if (!fs::exists(socket)) throw std::runtime_error{"the bus daemon does not come up"};
+  if (!tunnel::test::eventually([&] { return fs::exists(socket); }))
+    throw std::runtime_error{"the bus daemon does not come up"};
   ::setenv("DBUS_SYSTEM_BUS_ADDRESS", ("unix:path=" + socket.string()).c_str(), 1);
 }
 

@@ -9,6 +9,12 @@
 namespace support {
 
 namespace asio = boost::asio;
+using tunnel::test::patience;
+
+/// What the server does at once it has done by then, and nothing that it does at a deadline: its
+/// shortest is client_hello_timeout.
+inline constexpr std::chrono::seconds at_once{4};
+static_assert(at_once < wire::client_hello_timeout);
 
 /// A whole server in a thread of its own, on a free port of 127.0.0.1, with a state folder of its
 /// own. Its only stranger is the test: no D-Bus.

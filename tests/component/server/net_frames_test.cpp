@@ -63,7 +63,7 @@ bool ends_well(FramePeer& peer, ByteView bytes) {
     peer.tls().tcp().end_stream();
   } catch (const PeerError&) {  // closed while we were sending
   }
-  return peer.tls().tcp().is_closed_within(3s);
+  return peer.tls().tcp().is_closed_within(at_once);
 }
 
 struct Devices : ServerFixture {
@@ -158,7 +158,7 @@ BOOST_FIXTURE_TEST_CASE(data_of_one_leg_that_waits_for_the_other, Devices) {
     bool ended = ends_well(leg, bad);
     first.send(wire::Close{.session = granted.grant.session});
     (void)second.expect<wire::Close>();
-    if (switched) ended = leg.tls().tcp().is_closed_within(1s);
+    if (switched) ended = leg.tls().tcp().is_closed_within(at_once);
     return ended;
   });
 }
@@ -176,6 +176,6 @@ BOOST_FIXTURE_TEST_CASE(data_of_two_legs_in_their_inner_handshake, Devices) {
     const bool sent = ends_well(leg, bad);
     first.send(wire::Close{.session = granted.grant.session});
     (void)second.expect<wire::Close>();
-    return sent && other.tls().tcp().is_closed_within(3s);
+    return sent && other.tls().tcp().is_closed_within(at_once);
   });
 }

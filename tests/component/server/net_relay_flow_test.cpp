@@ -1,5 +1,6 @@
 #define BOOST_TEST_MODULE net_relay_flow
 #include "net/raw_direction.hpp"
+#include "support/patience.hpp"
 
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
@@ -15,6 +16,7 @@ using namespace rdv;
 using namespace std::chrono_literals;
 using tunnel::Clock;
 using Whose = RawDirection::Whose;
+using tunnel::test::patience;
 
 namespace {
 
@@ -39,8 +41,8 @@ struct Connection {
   }
   void send(std::string_view bytes) { asio::write(device, asio::buffer(bytes)); }
   /// "" when it has not come in time.
-  std::string receive(std::size_t length, std::chrono::milliseconds patience = 20s) {
-    const timeval time{patience.count() / 1000, patience.count() % 1000 * 1000};
+  std::string receive(std::size_t length) {
+    const timeval time{patience.count(), 0};
     ::setsockopt(device.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
     std::string bytes(length, '\0');
     std::size_t done = 0;
@@ -69,14 +71,19 @@ struct Flow {
                      end = how;
                    });
   }
-  /// The sender writes until nothing more goes in. @return how many bytes that took
-  std::size_t fill() {
-    const timeval patience{0, 200'000};
-    ::setsockopt(from.device.native_handle(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  /// The sender writes, and the relay runs, until nothing has moved for 20 turns. @return how many
+  /// bytes went in
+  std::size_t fill(asio::io_context& relay) {
     const std::string piece(1 << 20, 'x');
     std::size_t bytes = 0;
-    for (ssize_t n = 1; n > 0; bytes += n > 0 ? static_cast<std::size_t>(n) : 0)
-      n = ::send(from.device.native_handle(), piece.data(), piece.size(), MSG_NOSIGNAL);
+    for (int still = 0; still < 20; ++still) {
+      const auto before = carried.bytes;
+      relay.run_for(10ms);
+      const auto n = ::send(from.device.native_handle(), piece.data(), piece.size(),
+                            MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (n > 0) bytes += static_cast<std::size_t>(n);
+      if (n > 0 || carried.bytes != before) still = 0;
+    }
     return bytes;
   }
 
@@ -132,7 +139,7 @@ BOOST_FIXTURE_TEST_CASE(what_comes_in_small_pieces_fast_is_never_left_lying, Thr
         }
       }
       for (int i = 0; i < 30; ++i)
-        if (flow.to.receive(piece.size(), 5s) != piece) return false;
+        if (flow.to.receive(piece.size()) != piece) return false;
     }
     flow.from.device.shutdown(tcp::socket::shutdown_send);
     return true;
@@ -144,9 +151,7 @@ BOOST_FIXTURE_TEST_CASE(what_comes_in_small_pieces_fast_is_never_left_lying, Thr
 
 BOOST_FIXTURE_TEST_CASE(a_frozen_receiver_costs_others_nothing, Thread) {
   Flow frozen{*this};
-  auto filling = std::async(std::launch::async, [&] { return frozen.fill(); });
-  io.run_for(1s);
-  BOOST_TEST(filling.get() > frozen.carried.bytes);  // every buffer on the way is full
+  BOOST_TEST(frozen.fill(io) > frozen.carried.bytes);  // every buffer on the way is full
   const auto carried = frozen.carried.bytes;
 
   const auto before = cpu_time_of_this_thread();
@@ -168,16 +173,14 @@ BOOST_FIXTURE_TEST_CASE(a_frozen_receiver_costs_others_nothing, Thread) {
 
   frozen.from.leg.close();
   frozen.to.leg.close();
-  io.run_for(10s);
+  io.run_for(patience);
   BOOST_TEST_REQUIRE(frozen.end.has_value());
   BOOST_TEST((frozen.end->whose == Whose::nobody));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_receiver_that_wakes_up_gets_all_of_it, Thread) {
   Flow flow{*this};
-  auto filling = std::async(std::launch::async, [&] { return flow.fill(); });
-  io.run_for(1s);
-  const auto sent = filling.get();
+  const auto sent = flow.fill(io);
   auto receiver = std::async(std::launch::async, [&] {
     const auto all = flow.to.receive(sent);
     flow.from.device.close();
@@ -195,7 +198,7 @@ BOOST_FIXTURE_TEST_CASE(a_direction_tells_whose_connection_broke, Thread) {
   receiver_breaks.to.device.set_option(asio::socket_base::linger{true, 0});
   receiver_breaks.to.device.close();
   receiver_breaks.from.send("for nobody");
-  io.run_for(10s);
+  io.run_for(patience);
   BOOST_TEST_REQUIRE(sender_breaks.end.has_value());
   BOOST_TEST((sender_breaks.end->whose == Whose::sender));
   BOOST_TEST(sender_breaks.end->why == asio::error::connection_reset);
@@ -207,7 +210,7 @@ BOOST_FIXTURE_TEST_CASE(a_direction_ends_when_we_close_its_sockets, Thread) {
   Flow flow{*this};
   io.run_for(20ms);
   flow.from.leg.close();
-  io.run_for(10s);
+  io.run_for(patience);
   BOOST_TEST_REQUIRE(flow.end.has_value());
   BOOST_TEST((flow.end->whose == Whose::nobody));
 }

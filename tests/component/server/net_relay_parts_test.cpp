@@ -2,6 +2,7 @@
 #include "io/leg_socket.hpp"
 #include "net/moderation.hpp"
 #include "net/pipe_pool.hpp"
+#include "support/patience.hpp"
 
 #include <boost/asio/connect.hpp>
 #include <boost/test/unit_test.hpp>
@@ -188,7 +189,7 @@ BOOST_AUTO_TEST_CASE(all_that_wait_for_the_next_look_look_together) {
   const auto before = Clock::now();
   for (int i = 0; i < 3; ++i)
     asio::co_spawn(io, look_once(moderation, looked), asio::detached);
-  BOOST_TEST(io.run_for(10s) > 0U);
+  BOOST_TEST(io.run_for(tunnel::test::patience) > 0U);
   BOOST_TEST(io.stopped());  // nobody waits any more: nothing is left to do
   BOOST_TEST_REQUIRE(looked.size() == 3U);
   BOOST_TEST((looked.front() - before >= Moderation::period));

@@ -57,7 +57,7 @@ struct InterruptedSession : JoinedSession {
 BOOST_FIXTURE_TEST_CASE(a_leg_that_is_reset_interrupts_the_session_and_new_legs_go_on,
                         InterruptedSession) {
   reset(legs.master);
-  BOOST_TEST(legs.onsite.outer().tls().tcp().is_closed_within(1s));
+  BOOST_TEST(legs.onsite.outer().tls().tcp().is_closed_within(at_once));
   BOOST_TEST(pair.onsite->expect<wire::Interrupted>().epoch == 2U);
   BOOST_TEST(pair.master->expect<wire::Interrupted>().session == id());
   BOOST_TEST(state() == "interrupted");
@@ -69,8 +69,8 @@ BOOST_FIXTURE_TEST_CASE(a_leg_that_is_reset_interrupts_the_session_and_new_legs_
 BOOST_FIXTURE_TEST_CASE(a_resume_closes_the_legs_of_the_old_epoch, InterruptedSession) {
   pair.master->send(wire::Resume{id(), 2, crypto::random_nonce()});
   BOOST_TEST(pair.onsite->expect<wire::Interrupted>().epoch == 2U);
-  BOOST_TEST(legs.onsite.outer().tls().tcp().is_closed_within(1s));
-  BOOST_TEST(legs.master.outer().tls().tcp().is_closed_within(1s));
+  BOOST_TEST(legs.onsite.outer().tls().tcp().is_closed_within(at_once));
+  BOOST_TEST(legs.master.outer().tls().tcp().is_closed_within(at_once));
   goes_on(2);
 }
 
@@ -139,13 +139,15 @@ BOOST_FIXTURE_TEST_CASE(what_was_revoked_does_not_come_back, InterruptedSession)
 }
 
 BOOST_AUTO_TEST_CASE(what_has_expired_does_not_come_back) {
-  ServerFixture server{rdv::Limits{.session_seconds = 2, .session_seconds_max = 2}};
+  constexpr std::uint32_t seconds = 5;  // time enough for its legs to come
+  ServerFixture server{rdv::Limits{.session_seconds = seconds, .session_seconds_max = seconds}};
   Pair pair{server, 0, Cut::as_written};
   const auto granted = pair.open();
+  const auto opened = std::chrono::steady_clock::now();
   LegPair legs{pair, granted};
   legs.join();
   server.stop();
-  std::this_thread::sleep_for(2s);
+  std::this_thread::sleep_until(opened + std::chrono::seconds{seconds});
   server.restart();
   pair.come_back(granted.grant.session);
   BOOST_TEST(pair.onsite->expect<wire::Close>().session == granted.grant.session);

@@ -13,9 +13,11 @@
 using namespace support;
 using namespace std::chrono_literals;
 using wire::Role;
-using Steady = std::chrono::steady_clock;
 
 namespace {
+
+constexpr auto soon_after_hello_timeout = wire::client_hello_timeout + 3s;
+static_assert(soon_after_hello_timeout < wire::authenticated_timeout);  // the next, if it came late
 
 /// A ClientHello of ours, as it goes out.
 Bytes client_hello(const Device& device) {
@@ -29,20 +31,21 @@ Bytes client_hello(const Device& device) {
   return bytes;
 }
 
-/// Seconds until the server closes a connection to which `bytes` are sent one by one, `pause`
-/// between them.
-double seconds_until_cut(std::uint16_t port, ByteView bytes, std::chrono::milliseconds pause) {
-  const auto start = Steady::now();
+/// Running time until the server closes a connection to which `bytes` are sent one by one, `pause`
+/// between them; rounded up to a pause.
+std::chrono::milliseconds time_until_cut(std::uint16_t port, ByteView bytes,
+                                         std::chrono::milliseconds pause) {
   Tcp tcp{port};
-  for (std::size_t i = 0;; ++i) {
+  std::chrono::milliseconds time{0};
+  for (std::size_t i = 0; time < 20s; ++i, time += pause) {
     if (i < bytes.size()) try {
         tcp.send(bytes.subspan(i, 1));
       } catch (const PeerError&) {
         break;
       }
-    if (tcp.is_closed_within(pause) || Steady::now() - start > 20s) break;
+    if (tcp.is_closed_within(pause)) return time + pause;
   }
-  return std::chrono::duration<double>(Steady::now() - start).count();
+  return time;
 }
 
 bool is_cut_off(std::uint16_t port, std::string_view text) {
@@ -52,7 +55,7 @@ bool is_cut_off(std::uint16_t port, std::string_view text) {
   } catch (const PeerError&) {
     return true;
   }
-  return tcp.is_closed_within(1s);
+  return tcp.is_closed_within(at_once);
 }
 
 Device made_by(const crypto::Authority& authority, Role role, const std::string& name) {
@@ -80,7 +83,7 @@ struct Served : ServerFixture {
 
 BOOST_FIXTURE_TEST_CASE(a_client_hello_at_a_byte_a_second_is_cut_by_the_absolute_deadline, Served) {
   const auto device = new_device("slow", Role::onsite);
-  BOOST_TEST(seconds_until_cut(port(), client_hello(device), 1s) < 6.5);
+  BOOST_TEST((time_until_cut(port(), client_hello(device), 1s) < soon_after_hello_timeout));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_client_hello_in_small_records_is_cut_by_the_same_deadline, Served) {
@@ -91,18 +94,16 @@ BOOST_FIXTURE_TEST_CASE(a_client_hello_in_small_records_is_cut_by_the_same_deadl
     for (const auto b :
          {std::byte{22}, std::byte{3}, std::byte{1}, std::byte{0}, std::byte{1}, byte})
       small.push_back(b);
-  BOOST_TEST(seconds_until_cut(port(), small, 100ms) < 6.5);
+  BOOST_TEST((time_until_cut(port(), small, 100ms) < soon_after_hello_timeout));
 }
 
 BOOST_FIXTURE_TEST_CASE(who_says_nothing_is_cut, Served) {
-  BOOST_TEST(seconds_until_cut(port(), {}, 500ms) < 6.5);
+  BOOST_TEST((time_until_cut(port(), {}, 500ms) < soon_after_hello_timeout));
   const auto device = new_device("mute", Role::onsite);
   FramePeer peer{port(),
                  crypto::TlsContext::device(device.credentials(), device.ca, wire::alpn_control),
                  wire::Channel::control};
-  const auto start = Steady::now();
-  BOOST_TEST(peer.tls().tcp().is_closed_within(15s));
-  BOOST_TEST(std::chrono::duration<double>(Steady::now() - start).count() < 11.5);
+  BOOST_TEST(peer.tls().tcp().is_closed_within(wire::authenticated_timeout + 2s));
 }
 
 BOOST_FIXTURE_TEST_CASE(http_and_garbage_end_quickly, Served) {
