@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.host import Host
-from lab.process import until
+from lab.process import COMES_S, until
 
 RECORD_TYPES = {20: "change_cipher_spec", 21: "alert", 22: "handshake", 23: "application_data"}
 RECORD_BYTES_MAX = 16384 + 256  # RFC 8446, 5.2
@@ -31,12 +31,12 @@ class Capture:
             stderr=(log := open(f"{self.file}.log", "wb")),
         )
         log.close()
-        until("tcpdump", lambda: b"listening on" in Path(f"{self.file}.log").read_bytes(), 5, 0.005)
+        until("tcpdump", lambda: b"listening on" in Path(f"{self.file}.log").read_bytes(), every=0.005)
         return self
 
     def __exit__(self, *_) -> None:
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(COMES_S)
 
     def packets(self, expression: str = "") -> list[str]:
         """The packets that match, one line each as tcpdump tells them."""

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 import unittest
 import uuid
 
@@ -14,10 +15,12 @@ from lab.daemons import device_name
 from lab.host import Host
 from lab.lab import Lab
 from lab.people import OPERATOR
-from lab.process import LabError, tail, until
+from lab.process import COMES_S, LabError, tail, until
 from lab.session import Session
 from lab.topology import CAMERA
+from stalls import stalls
 
+ASK_AGAIN = ("--retry", "99", "--retry-all-errors", "--retry-delay", "1", "--retry-max-time")  # and for how many seconds
 _marks: dict[str, int] = {}  # "host daemon" -> length of its log when the running test began
 
 
@@ -51,7 +54,13 @@ class LabCase(unittest.TestCase):
         )
         cls.rdv = cls.lab["rdv"]
 
+    def begin(self) -> None:
+        """From here on stalls of the machine count as those of this test."""
+        stalls()
+        self.began = time.monotonic()
+
     def setUp(self) -> None:
+        self.begin()
         for host, daemon in _daemons(self.lab):
             _marks[f"{host.name} {daemon}"] = len(host.background(daemon).log)
         heal(self.lab)
@@ -71,9 +80,19 @@ class LabCase(unittest.TestCase):
     def masterdev(self, *argv: str, master: str = "master", check: bool = True) -> subprocess.CompletedProcess:
         return self.lab[master].run("masterdev", *argv, privileges=OPERATOR, check=check)
 
-    def fetch(self, url: str = f"http://{CAMERA}/", laptop: str = "laptop", seconds: int = 10) -> str:
-        """A page as the laptop's browser gets it; LabError when it does not."""
-        return self.lab[laptop].run("curl", "-sS", "--max-time", seconds, url, seconds=seconds + 10).stdout
+    def fetch(self, url: str = f"http://{CAMERA}/", laptop: str = "laptop", seconds: int = COMES_S) -> str:
+        """A page as the laptop's browser gets it, asked for again until it comes; LabError when it does not."""
+        patience = ("--max-time", seconds, *ASK_AGAIN, seconds)
+        return self.lab[laptop].run("curl", "-sS", *patience, url, seconds=2 * seconds + 10).stdout
+
+    def ping(self, host: str, *options: str, count: int = 1, address: str = CAMERA) -> str:
+        """What ping says, which goes on until `count` echoes have come; LabError when they do not."""
+        return self.lab[host].run("ping", "-n", f"-c{count}", f"-w{COMES_S}", *options, address).stdout
+
+    def pinging(self, count: int, laptop: str = "laptop") -> subprocess.Popen:
+        """Pings the camera 50 times a second until `count` echoes have come, for assert_no_echo_lost()."""
+        argv = ("ping", "-n", "-i0.02", f"-c{count}", f"-w{COMES_S}", CAMERA)
+        return self.lab[laptop].popen(*argv, stdout=subprocess.PIPE, text=True)
 
     def ssh(self, address: str, command: str, laptop: str = "laptop", stdin: str | None = None) -> str:
         host = self.lab[laptop]
@@ -113,10 +132,20 @@ class LabCase(unittest.TestCase):
 
         until(f"an ICMP error for a ping to {address} on {laptop}", is_told, 30)
 
+    def assert_no_echo_lost(self, said: str, count: int) -> None:
+        """Each of the first `count` pings was answered, once, however late. What ping sums up counts the last as lost
+        that are on their way."""
+        answered = [int(number) for number in re.findall(r"bytes from .* icmp_seq=(\d+) ", said)]
+        self.assertEqual(sorted(n for n in answered if n <= count), list(range(1, count + 1)), said)
+
+    def assert_within(self, measured_s: float, limit_s: float, what: object = None) -> None:
+        """A time within this test is no longer than it may be; while the machine stood still, it does not count."""
+        self.assertLess(measured_s, limit_s + stalls().since(self.began), what)
+
     def assert_reaches_camera(self, laptop: str = "laptop", camera: str = "camera") -> None:
         self.assertIn(f"<title>{camera}: live picture</title>", self.fetch(laptop=laptop))
 
-    def assert_ends(self, session: Session, code: int, *words: str, seconds: float = 15) -> None:
+    def assert_ends(self, session: Session, code: int, *words: str, seconds: float = COMES_S) -> None:
         """masterdev ends by itself with this exit code and says these words (regular expressions)."""
         got = session.wait_end(seconds)
         for word in words:
@@ -152,7 +181,7 @@ def heal(lab: Lab) -> None:
     for master in lab.topology.masters:
         lab.plug(master)
     lab.daemons.wait_online([device_name(device) for device in lab.daemons.devices])
-    until("the end of the last test's sessions", lambda: not _open_sessions(lab), 15, 0.05)
+    until("the end of the last test's sessions", lambda: not _open_sessions(lab), every=0.05)
     for master in lab.topology.masters:
         laptops.wait_lease(lab.laptop_of(master))
 

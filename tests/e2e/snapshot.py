@@ -8,7 +8,7 @@ from collections import Counter
 
 from lab import network
 from lab.host import Host
-from lab.process import command_of
+from lab.process import command_of, until
 
 VOLATILE = {"valid_life_time", "preferred_life_time", "ifindex", "link_index", "link_netnsid", "expires", "stats", "stats64"}
 COUNTERS = re.compile(r"packets \d+ bytes \d+")
@@ -16,15 +16,38 @@ COUNTERS = re.compile(r"packets \d+ bytes \d+")
 
 def snapshot(host: Host) -> dict[str, object]:
     """Links, addresses, rules, routes, nft rules, sysctls and processes of one host, comparable with ==."""
-    pids = network.processes([host.netns])[host.netns]
     return {
         "links and addresses": _sorted(_ip(host, "-d", "addr")),
         "rules": _sorted(_ip(host, "rule") + _ip(host, "-6", "rule")),
         "routes": _sorted(_routes(host)),
         "nft": _tables(COUNTERS.sub("", host.run("nft", "list", "ruleset").stdout)),
         "sysctls": _sysctls(host),
-        "processes": Counter(filter(None, (_what_runs(pid) for pid in pids))),
+        "processes": _processes(host),
     }
+
+
+def settled_snapshot(host: Host) -> dict[str, object]:
+    """One to compare others with: taken when the kernel has told of all its links, and nobody comes or goes."""
+
+    def settled() -> dict[str, object] | None:
+        if not _links_are_settled(host):
+            return None
+        running, seen = _processes(host), snapshot(host)
+        return seen if seen["processes"] == running else None
+
+    return until(f"{host.name} to settle", settled, every=0.05)
+
+
+def _links_are_settled(host: Host) -> bool:
+    """False while it is still to be told of a carrier (the kernel's linkwatch takes up to a second), or asks for a duplicate
+    of an address."""
+    for link in _ip(host, "addr"):
+        has_carrier = "LOWER_UP" in link["flags"]
+        if "UP" in link["flags"] and has_carrier != (link["operstate"] in ("UP", "UNKNOWN")):
+            return False
+        if any(address.get("tentative") for address in link["addr_info"]):
+            return False
+    return True
 
 
 def differences(before: dict[str, object], after: dict[str, object]) -> str:
@@ -77,6 +100,12 @@ def _sorted(items: list[dict]) -> list[str]:
 def _sysctls(host: Host) -> dict[str, str]:
     said = host.run("sysctl", "-a", "-r", r"^net\.(ipv4\.(ip_forward|conf\.)|ipv6\.conf\.)", check=False).stdout
     return dict(line.split(" = ", 1) for line in said.splitlines() if " = " in line)
+
+
+def _processes(host: Host) -> Counter[str]:
+    """But for the logins by ssh, which end when they like."""
+    running = map(_what_runs, network.processes([host.netns])[host.netns])
+    return Counter(what for what in running if what and not what.startswith("sshd: "))
 
 
 def _what_runs(pid: int) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 from capture import Capture, tcp_streams, tls_record_types
 from case import LabCase
 
+from lab.session import Terminal
 from lab.topology import CAMERA, DEVICE_LAN, EXTREMITY, RDV_ADDRESS, ROUTER_LAN
 
 # All that a master may send on its own LAN: its connection to the server, and what finds the router's address.
@@ -65,18 +64,11 @@ class TheLaptopsTraffic(LabCase):
             self.assert_unreachable(address)
 
     def test_a_ping_begun_before_the_session_is_answered_in_it_and_refused_after_it(self) -> None:
-        with self.laptop.popen("ping", "-n", "-i", "0.1", CAMERA, stdout=-1, text=True) as ping:
+        with Terminal(self.laptop, "ping", "-n", "-i", "0.1", CAMERA) as ping:
             with self.session() as session:
                 session.wait_established()
-                for line in ping.stdout:
-                    if "bytes from" in line and CAMERA in line:
-                        break
-            deadline = time.monotonic() + 5
-            for line in ping.stdout:
-                self.assertLess(time.monotonic(), deadline, "the laptop was not told that the session is over")
-                if "nreachable" in line:
-                    break
-            ping.terminate()
+                _, answered = ping.wait_heard(f"bytes from {CAMERA}")
+            ping.wait_heard("nreachable", answered)
 
 
 class TheOnsite(LabCase):
@@ -114,7 +106,7 @@ class TheOnsite(LabCase):
             with self.session() as session:
                 session.wait_established()
                 self.assertIn(secret, self.fetch())
-                self.laptop.run("curl", "-sS", "-m30", "-o", "/dev/null", f"http://{CAMERA}/bytes/{1 << 20}")
+                self.laptop.run("curl", "-sS", "-m60", "-o", "/dev/null", f"http://{CAMERA}/bytes/{1 << 20}")
         self.assertEqual(wire.packets("not tcp port 443 and not arp and not icmp6 and not (ip6 multicast)"), [])
         self.assertNotIn(secret.encode(), wire.bytes())
         # Without its SYN: the last packets of the agent that was killed.
@@ -157,7 +149,7 @@ class TwoMastersOnTwoSites(LabCase):
         with wires[0], wires[1], wires[2], wires[3], wires[4], wires[5]:
             tunnel = {s: self.tunnel_addresses(h) for s, h in ((first, "master"), (second, "master2"))}
             for laptop, payload, other in (("laptop", mark, second), ("laptop2", mark2, first)):
-                self.lab[laptop].run("ping", "-n", "-c5", "-i0.02", "-p", payload, CAMERA)
+                self.ping(laptop, "-i0.02", "-p", payload, count=5)
                 for address in (*tunnel[other], "192.168.38.226", "192.168.38.227"):
                     self.lab[laptop].run("ping", "-n", "-c1", "-W1", "-p", payload, address, check=False)
         for wire in wires[:3]:
@@ -177,9 +169,9 @@ class TwoMastersOnTwoSites(LabCase):
     def test_one_ends_and_the_other_does_not_notice(self) -> None:
         first = self.open_session("rpi1100", master="master")
         self.open_session("rpi1200", master="master2")
-        with self.lab["laptop2"].popen("ping", "-n", "-i", "0.02", "-c", "100", CAMERA, stdout=-1, text=True) as ping:
+        with self.pinging(100, "laptop2") as ping:
             first.press_ctrl_c()
             self.assert_ends(first, 0)
-            self.assertIn("100 received", ping.communicate()[0])
+            self.assert_no_echo_lost(ping.communicate()[0], 100)
         self.assert_unreachable(laptop="laptop")
         self.assert_reaches_camera("laptop2", "camera2")

@@ -11,7 +11,7 @@ import time
 from case import LabCase, LabError
 
 from lab.people import OPERATOR, STRANGER
-from lab.process import is_alive, until
+from lab.process import COMES_S, is_alive, until
 from lab.session import Session
 from lab.topology import CAMERA, DEVICE_LAN
 
@@ -41,7 +41,7 @@ class Listing(LabCase):
 
     def test_an_offline_onsite_is_shown_with_when_it_was_last_seen(self) -> None:
         self.onsite.background("tundev-agent").stop()
-        until("rpi1100 offline", lambda: not self.lab.daemons.device_list()["rpi1100"]["online"], 5, 0.05)
+        until("rpi1100 offline", lambda: not self.lab.daemons.device_list()["rpi1100"]["online"], every=0.05)
         said = self.masterdev("-l").stdout
         self.assertRegex(said, r"rpi1100 .*offline since 20\S+ \S+ UTC")
         self.assertIn("2 onsites, 1 online", said)
@@ -77,12 +77,12 @@ class Opening(LabCase):
     def test_established_is_said_only_after_an_echo_through_the_whole_path(self) -> None:
         with self.session() as session:
             session.wait_established()
-            # Nothing more to wait for: the very first packet of the laptop goes through.
-            self.assertIn("1 received", self.laptop.run("ping", "-n", "-c1", "-W1", "192.168.1.50").stdout)
+            # Nothing more to wait for: the very first packet of the laptop goes through, though it may take its time.
+            self.assertIn("1 received", self.laptop.run("ping", "-n", "-c1", f"-W{COMES_S}", CAMERA).stdout)
 
     def test_an_offline_onsite_is_waited_for_and_connected_when_it_comes(self) -> None:
         self.onsite.background("tundev-agent").stop()
-        until("rpi1100 offline", lambda: not self.lab.daemons.device_list()["rpi1100"]["online"], 5, 0.05)
+        until("rpi1100 offline", lambda: not self.lab.daemons.device_list()["rpi1100"]["online"], every=0.05)
         with self.session() as session:
             session.wait_output("offline since")
             session.wait_output("waiting")
@@ -92,7 +92,7 @@ class Opening(LabCase):
 
     def test_waiting_for_an_offline_onsite_ends_with_Ctrl_C(self) -> None:
         self.onsite.background("tundev-agent").stop()
-        until("rpi1100 offline", lambda: not self.lab.daemons.device_list()["rpi1100"]["online"], 5, 0.05)
+        until("rpi1100 offline", lambda: not self.lab.daemons.device_list()["rpi1100"]["online"], every=0.05)
         with self.session() as session:
             session.wait_output("waiting")
             session.press_ctrl_c()
@@ -101,8 +101,7 @@ class Opening(LabCase):
     def test_a_busy_onsite_says_by_whom_and_since_when(self) -> None:
         self.open_session("rpi1100", master="master2")
         with self.session("rpi1100") as session:
-            session.wait_output("master2", 10)
-            self.assertRegex(session.output, r"master2 .*since 20\d\d-\d\d-\d\d \d\d:\d\d UTC")
+            session.wait_heard(r"master2 .*since 20\d\d-\d\d-\d\d \d\d:\d\d UTC")
             self.assertNotIn("established", session.output)
 
     def test_without_the_laptop_plugged_in_it_says_what_to_do(self) -> None:
@@ -123,10 +122,10 @@ class Ending(LabCase):
     """Each way a session ends: the cause in words, the exit code, and the laptop told at once."""
 
     def assert_over(self, master: str = "master") -> None:
-        until("the end of the session on the server", lambda: not self.sessions(), 20, 0.05)
+        until("the end of the session on the server", lambda: not self.sessions(), every=0.05)
         self.assert_unreachable()
-        self.assertNotIn("rdv0", self.lab[master].run("ip", "-br", "link").stdout)
-        until("the end of the tunnel on the onsite", lambda: "rdv0" not in self.onsite.run("ip", "-br", "link").stdout, 20)
+        for end in (self.lab[master], self.onsite):
+            until(f"the end of the tunnel on the {end.name}", lambda: "rdv0" not in end.run("ip", "-br", "link").stdout)
 
     def test_by_Ctrl_C(self) -> None:
         session = self.open_session()
@@ -154,16 +153,15 @@ class Ending(LabCase):
 
     def test_by_its_time_limit(self) -> None:
         session = self.open_session("rpi1100", "-t", "2")
-        established = time.monotonic()
-        self.assertRegex(session.output, r"until 20\S+ \S+ UTC")
+        session.wait_heard(r"until 20\S+ \S+ UTC")
         self.assert_ends(session, 0, "session closed: its time is over")
-        self.assertGreater(time.monotonic() - established, 1.5)
+        self.assertGreater(time.monotonic() - session.started, 1.9)
         self.assert_over()
 
     def test_by_unplugging_the_laptop(self) -> None:
         session = self.open_session()
         self.lab.unplug("master")
-        self.assert_ends(session, 1, "the laptop's network adapter was unplugged", "plug the laptop in again", seconds=5)
+        self.assert_ends(session, 1, "the laptop's network adapter was unplugged", "plug the laptop in again")
         self.lab.plug("master")
         self.setUp()
         self.assert_over()
@@ -172,24 +170,24 @@ class Ending(LabCase):
         session = self.open_session()
         self.laptop.run("ip", "link", "set", "eth0", "down")
         self.addCleanup(self.lab.unplug, "master")
-        self.assert_ends(session, 1, "the laptop's network cable was unplugged", seconds=5)
+        self.assert_ends(session, 1, "the laptop's network cable was unplugged")
 
     def test_by_the_administrator_of_the_server(self) -> None:
         session = self.open_session()
         self.rdvctl("session", "close", self.sessions()[0]["id"])
-        self.assert_ends(session, 1, "the administrator of the server closed it", seconds=3)
+        self.assert_ends(session, 1, "the administrator of the server closed it")
         self.assert_over()
 
     def test_by_the_customer(self) -> None:
         session = self.open_session()
         self.onsite.run("onsitedev", "stop", privileges=OPERATOR)
-        self.assert_ends(session, 1, "the customer ended it", seconds=3)
+        self.assert_ends(session, 1, "the customer ended it")
         self.assert_over()
 
     def test_by_an_onsite_whose_agent_was_stopped(self) -> None:
         session = self.open_session()
         self.onsite.background("tundev-agent").stop()
-        self.assert_ends(session, 1, "the session to rpi1100 broke off: ", seconds=20)
+        self.assert_ends(session, 1, "the session to rpi1100 broke off: ")
         self.assert_over()
 
     def test_a_new_session_can_be_opened_at_once(self) -> None:
@@ -239,7 +237,7 @@ class Interrupting(LabCase):
     def test_a_killed_service_of_the_master_closes_the_way_and_its_return_resumes_the_session(self) -> None:
         session = self.open_session()
         self.master.background("tundev-agent").kill()
-        session.wait_heard(r"(?m)^\d\d:\d\d:\d\d interrupted: the device's service stopped; trying to resume", seconds=5)
+        session.wait_heard(r"(?m)^\d\d:\d\d:\d\d interrupted: the device's service stopped; trying to resume")
         said = self.laptop.run("ping", "-n", "-c3", "-i0.3", "-W1", CAMERA, check=False).stdout
         self.assertIn(" 0 received", said)
         self.lab.daemons.start_device("master")
@@ -253,8 +251,7 @@ class TwoAdapters(LabCase):
         before = len(log.log)
         self.lab.plug("master", "usb1", "eth1")
         self.addCleanup(self.lab.unplug, "master", "usb1", "eth1")
-        log.wait_log("usb1", 10, before)
-        self.assertRegex(log.log[before:], r"(?im)warn.*usb1")
+        until("a warning of usb1", lambda: re.search(r"(?im)warn.*usb1", log.log[before:]))
         self.open_session()
         self.assert_reaches_camera()
         try:

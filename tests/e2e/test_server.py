@@ -12,7 +12,7 @@ import rdv_client
 from case import LabCase
 
 from lab.people import OPERATOR, STRANGER
-from lab.process import is_alive, until
+from lab.process import COMES_S, is_alive, until
 from lab.topology import RDV_ADDRESS, RDV_ADDRESS6, RDV_PORT
 
 IDLE = 300
@@ -37,7 +37,7 @@ print(time.monotonic() - started)
 """
 SPEAK = """
 import socket, sys, time
-s = socket.create_connection(("203.0.113.10", 443), timeout=10)
+s = socket.create_connection(("203.0.113.10", 443), timeout=30)
 started = time.monotonic()
 s.sendall(bytes.fromhex(sys.argv[1]))
 got = b""
@@ -95,7 +95,7 @@ class Administration(LabCase):
         config = self.rdv.directory / "wrong.toml"
         config.write_text((self.rdv.directory / "server.toml").read_text() + 'colour = "red"\n')
         line = config.read_text().count("\n")
-        done = self.rdv.run("rdv-server", "--config", config, check=False, seconds=10)
+        done = self.rdv.run("rdv-server", "--config", config, check=False)
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertRegex(done.stdout + done.stderr, rf"colour")
         self.assertRegex(done.stdout + done.stderr, rf"(:|line ){line}\b")
@@ -112,14 +112,14 @@ class Revoking(LabCase):
         session = self.open_session()
         revoked = time.monotonic()
         self.rdvctl("device", "revoke", "rpi1100")
-        self.assert_ends(session, 1, "revoked", seconds=5)
-        self.assertLess(time.monotonic() - revoked, 1.0)
+        self.assert_ends(session, 1, "revoked")
+        self.assert_within(time.monotonic() - revoked, 1.0)
         self.assert_unreachable()
         agent = self.onsite.background("tundev-agent")
         agent.kill()
         before = len(agent.log)
         self.lab.daemons.start_device("onsite")
-        agent.wait_log("revoked", 10, before)
+        agent.wait_log("revoked", offset=before)
         self.assertFalse(self.lab.daemons.device_list()["rpi1100"]["online"])
         with self.session() as again:
             self.assert_ends(again, 1, "revoked")
@@ -168,8 +168,8 @@ class ManyDevices(LabCase):
         self.assert_reaches_camera()
         self.assertTrue(is_alive(idle.pid), "an idle device was lost")
         idle.stdin.close()
-        self.assertEqual(idle.wait(10), 0)
-        until("the idle devices offline", lambda: json.loads(self.rdvctl("status", "--json"))["online"] == 4, 10)
+        self.assertEqual(idle.wait(COMES_S), 0)
+        until("the idle devices offline", lambda: json.loads(self.rdvctl("status", "--json"))["online"] == 4)
 
 
 class Strangers(LabCase):
@@ -184,18 +184,18 @@ class Strangers(LabCase):
         for data in (b"GET / HTTP/1.1\r\nHost: rdv\r\n\r\n", b"SSH-2.0-OpenSSH_9.2\r\n", bytes(range(256)) * 8, bytes(100)):
             with self.subTest(data=data[:10]):
                 seconds, got = self.speak(data)
-                self.assertLess(seconds, 2.0)
+                self.assert_within(seconds, 4.0)  # below the deadline for silence
                 self.assertLess(got, 64)  # an alert at most
 
     def test_silence_is_cut_after_the_deadline(self) -> None:
         seconds, got = self.speak(b"")
-        self.assertLess(seconds, 7.0)
+        self.assert_within(seconds, 10)  # 5 s to a whole ClientHello
         self.assertEqual(got, 0)
 
     def test_a_ClientHello_at_one_byte_per_second_is_cut_by_the_absolute_deadline(self) -> None:
         seconds = float(self.lab["internet"].run("python3", "-c", SLOW).stdout)
         self.assertGreater(seconds, 3.0)
-        self.assertLess(seconds, 8.0)
+        self.assert_within(seconds, 15)  # each byte begins none anew: the 511 take as many seconds
 
     def test_a_device_without_a_certificate_is_not_let_in(self) -> None:
         for alpn in ("rdv-control/1", "rdv-data/1"):
@@ -208,14 +208,14 @@ class Strangers(LabCase):
 
     def test_a_session_goes_on_while_strangers_knock(self) -> None:
         self.open_session()
-        with self.laptop.popen("ping", "-n", "-i", "0.02", "-c", "100", "192.168.1.50", stdout=-1, text=True) as ping:
+        with self.pinging(100) as ping:
             for _ in range(20):
                 self.speak(b"GET / HTTP/1.0\r\n\r\n")
-            self.assertIn("100 received", ping.communicate()[0])
+            self.assert_no_echo_lost(ping.communicate()[0], 100)
 
     def test_tls_below_1_3_is_refused(self) -> None:
         done = self.lab["internet"].run(
-            "openssl", "s_client", "-connect", f"{RDV_ADDRESS}:{RDV_PORT}", "-tls1_2", check=False, seconds=10, stdin=""
+            "openssl", "s_client", "-connect", f"{RDV_ADDRESS}:{RDV_PORT}", "-tls1_2", check=False, stdin=""
         )
         self.assertNotEqual(done.returncode, 0)
 
@@ -231,7 +231,6 @@ class Strangers(LabCase):
         until(
             "rpi1100 online over IPv6",
             lambda: re.search("2001:db8:b0", self.lab.daemons.device_list()["rpi1100"]["public_address"]),
-            20,
         )
         self.open_session()
         self.assert_reaches_camera()

@@ -8,17 +8,24 @@ import re
 from case import LabCase
 
 from lab import laptop as laptops
+from lab.process import until
 from lab.services import host_key_of
 from lab.topology import CAMERA, DEVICE_LAN, EXTREMITY, ROUTER_LAN
 
 UDP_ECHO = """
 import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(5)
+s.settimeout(1)
 data = bytes(i % 251 for i in range(int(sys.argv[2])))
-s.sendto(data, (sys.argv[1], 7))
-print(s.recv(65536) == data)
+for _ in range(30):
+    s.sendto(data, (sys.argv[1], 7))
+    try:
+        print(s.recv(65536) == data)
+        break
+    except TimeoutError:
+        pass
 """
+PATIENCE = ("+time=3", "+tries=10")  # of dig
 
 
 class InASession(LabCase):
@@ -37,7 +44,7 @@ class InASession(LabCase):
         cls._session.__exit__()
 
     def setUp(self) -> None:
-        pass  # the session goes on
+        self.begin()  # and no more: the session goes on
 
     def test_the_laptop_has_a_short_lease_of_the_masters_subnet(self) -> None:
         lease = laptops.lease(self.laptop)
@@ -46,7 +53,7 @@ class InASession(LabCase):
         self.assertLessEqual(int(lease["seconds"]), 600)
 
     def test_established_is_said_with_the_customers_lan_and_name_servers(self) -> None:
-        self.assertRegex(self._session.output, rf"established: rpi1100 .*LAN {DEVICE_LAN}/24, DNS {ROUTER_LAN}")
+        self._session.wait_heard(rf"established: rpi1100 .*LAN {DEVICE_LAN}/24, DNS {ROUTER_LAN}")
 
     def test_the_web_page_of_the_camera(self) -> None:
         self.assert_reaches_camera()
@@ -59,8 +66,9 @@ class InASession(LabCase):
 
     def test_a_file_of_32_MiB_arrives_whole(self) -> None:
         said = self.laptop.run(
-            *("curl", "-sS", "-m30", "-o", "/dev/null", "-w", "%{http_code} %{size_download}"),
+            *("curl", "-sS", "-m60", "-o", "/dev/null", "-w", "%{http_code} %{size_download}"),
             f"http://{CAMERA}/bytes/{32 << 20}",
+            seconds=70,
         ).stdout
         self.assertEqual(said, f"200 {32 << 20}")
 
@@ -93,17 +101,17 @@ class InASession(LabCase):
         self.assertTrue(there.read_bytes() == back.read_bytes(), "the file was changed on its way")
 
     def test_names_are_asked_of_the_customers_name_server(self) -> None:
-        said = self.laptop.run("dig", "+short", "+time=3", "+tries=1", "TXT", "who.lan").stdout
+        said = self.laptop.run("dig", "+short", *PATIENCE, "TXT", "who.lan").stdout
         self.assertEqual(said.strip(), '"router-b"', "the office has a name server of that address, too")
-        said = self.laptop.run("dig", "+short", "+time=3", "+tries=1", "gateway.customer.lan").stdout
+        said = self.laptop.run("dig", "+short", *PATIENCE, "gateway.customer.lan").stdout
         self.assertEqual(said.strip(), DEVICE_LAN)
 
     def test_names_are_also_found_over_tcp(self) -> None:
-        said = self.laptop.run("dig", "+tcp", "+short", "+time=3", "+tries=1", "TXT", "who.lan").stdout
+        said = self.laptop.run("dig", "+tcp", "+short", *PATIENCE, "TXT", "who.lan").stdout
         self.assertEqual(said.strip(), '"router-b"')
 
     def test_a_name_server_on_the_customers_lan_answers_by_udp(self) -> None:
-        said = self.laptop.run("dig", f"@{CAMERA}", "+short", "+time=3", "+tries=1", "TXT", "who.lan").stdout
+        said = self.laptop.run("dig", f"@{CAMERA}", "+short", *PATIENCE, "TXT", "who.lan").stdout
         self.assertEqual(said.strip(), '"camera"')
 
     def test_udp_of_any_size_comes_back_unchanged(self) -> None:
@@ -115,9 +123,14 @@ class InASession(LabCase):
     def test_iperf3_with_udp_both_ways(self) -> None:
         for direction in ([], ["--reverse"]):
             with self.subTest(direction=direction):
-                result = self.iperf("--udp", "--bitrate", "5M", "--length", "1400", *direction)
-                self.assertLess(result["end"]["sum"]["lost_percent"], 1.0)
-                self.assertGreater(result["end"]["sum"]["packets"], 300)
+                # A second in which iperf3 itself was not run costs what its socket does not hold.
+                until("a second without losses", lambda: self.udp_losses(*direction) < 1.0)
+
+    def udp_losses(self, *direction: str) -> float:
+        """Of a second at 5 Mbit/s, in per cent."""
+        result = self.iperf("--udp", "--bitrate", "5M", "--length", "1400", *direction)["end"]["sum"]
+        self.assertGreater(result["packets"], 300)
+        return result["lost_percent"]
 
     def test_iperf3_with_tcp_both_ways(self) -> None:
         for direction in ([], ["--reverse"]):
@@ -127,21 +140,20 @@ class InASession(LabCase):
 
     def iperf(self, *options: str) -> dict:
         said = self.laptop.run(
-            *("iperf3", "--json", "-c", CAMERA, "-t", "1", "--connect-timeout", "5000", *options), seconds=30
+            *("iperf3", "--json", "-c", CAMERA, "-t", "1", "--connect-timeout", "30000", *options), seconds=60
         )
         return json.loads(said.stdout)
 
     def test_ping(self) -> None:
-        said = self.laptop.run("ping", "-n", "-c5", "-i0.05", CAMERA).stdout
-        self.assertIn("5 received", said)
-        self.assertNotIn("DUP!", said)
+        self.assert_no_echo_lost(self.ping("laptop", "-i0.05", count=5), 5)
 
     def test_a_packet_of_1500_bytes_with_DF_passes(self) -> None:
-        said = self.laptop.run("ping", "-n", "-c1", "-W3", "-M", "do", "-s", "1472", CAMERA).stdout
+        said = self.ping("laptop", "-M", "do", "-s", "1472")
         self.assertIn("1480 bytes from", said)
 
     def test_traceroute_shows_the_customers_hop(self) -> None:
-        said = self.laptop.run("traceroute", "-n", "-q1", "-w2", CAMERA).stdout
+        # A hop that is asked too often does not answer: an ICMP error a second (icmp_ratelimit).
+        said = until("an answer of every hop", self.traceroute, every=1)
         hops = re.findall(r"^ *\d+ +(\S+)", said, re.MULTILINE)
         self.assertEqual(hops[0], EXTREMITY, said)
         self.assertEqual(hops[-1], CAMERA, said)
@@ -149,12 +161,18 @@ class InASession(LabCase):
         onsite = self.onsite.run("ip", "-br", "addr").stdout
         self.assertIn(f"{hops[1]}/", onsite, f"the second hop is not the onsite: {said}")
 
+    def traceroute(self) -> str:
+        """What it says; "" when a hop was silent."""
+        said = self.laptop.run("traceroute", "-n", "-q1", "-w2", CAMERA).stdout
+        return "" if "*" in said else said
+
     def test_a_port_nobody_listens_on_is_refused_at_once(self) -> None:
-        done = self.laptop.run("curl", "-sS", "-m5", f"http://{CAMERA}:81/", check=False)
+        done = self.laptop.run("curl", "-sS", "-m30", f"http://{CAMERA}:81/", check=False)
         self.assertEqual(done.returncode, 7, done.stderr)
-        took = re.search(r"after (\d+) ms", done.stderr)  # refused: a firewall's silence would take the five seconds
-        self.assertTrue(took and int(took[1]) < 2500, done.stderr)
+        took = re.search(r"after (\d+) ms", done.stderr)  # refused: a firewall's silence would take the 30 seconds
+        self.assertTrue(took, done.stderr)
+        self.assert_within(int(took[1]) / 1000, 2.5, done.stderr)
 
     def test_the_master_itself_still_sees_its_own_lan(self) -> None:
-        said = self.master.run("curl", "-sS", "-m5", f"http://{CAMERA}/").stdout
+        said = self.fetch(laptop="master")
         self.assertIn("<title>router-a: live picture</title>", said)

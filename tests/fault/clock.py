@@ -43,7 +43,7 @@ class WallClock:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
         for daemon in self.daemons:
-            daemon.process.stop(20)
+            daemon.process.stop()
 
 
 def offset_to(year: int) -> float:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
+import rdv_client
 from case import LabCase
 from traffic import COPY_BYTES, Copy, Shell, make_file
 
 from lab.faults import Faults
-from lab.process import LabError
+from lab.lab import Lab
+from lab.process import COMES_S, LabError
 from lab.session import Session
+from lab.topology import RDV_ADDRESS, RDV_PORT
+from stalls import stalls
 
 ALL = bool(os.environ.get("RDV_FAULT_ALL"))  # also the faults that take long
 STRICT = bool(os.environ.get("RDV_FAULT_STRICT"))  # nothing slower than promised, also on a busy machine
@@ -20,7 +26,7 @@ SEED = int(os.environ.get("RDV_FAULT_SEED") or random.SystemRandom().randrange(1
 RATE_MBIT = 100
 INTERRUPTED = r'"state": ?"interrupted".*\n'
 ESTABLISHED = r'"state": ?"established".*\n'
-COPY_S_MAX = 60.0  # behind a fault; without one it takes 5 s
+COPY_S_MAX = 90.0  # behind a fault; without one it takes 5 s
 _told = False
 
 
@@ -37,10 +43,14 @@ class FaultCase(LabCase):
     """Random choices of a test come from `self.random`: the same for the same seed and test, whatever else runs."""
 
     def assert_promised(self, measured_s: float, promised_s: float) -> None:
-        """Says what is slower than promised; fails at once when strict, else when it is far from it."""
+        """Says what is slower than promised; fails at once when strict, else when it is far from it.
+
+        Only then, what the machine stood still in this test does not count.
+        """
         if measured_s > promised_s:
             tell(f"slower than promised: {measured_s:.2f} s instead of {promised_s:.2f} s")
-        self.assertLessEqual(measured_s, promised_s if STRICT else 1 + 3 * promised_s)
+        allowed_s = promised_s if STRICT else 1 + 3 * promised_s + stalls().since(self.began)
+        self.assertLessEqual(measured_s, allowed_s)
 
     def setUp(self) -> None:
         super().setUp()
@@ -88,13 +98,16 @@ class Ride:
 
     def strike(self, fault: Callable[[], object]) -> None:
         """The fault; its time is that of its end, as a tool may take a while to do it. What was noticed meanwhile counts as 0."""
+        if self.copy and not self.copy.is_running:  # it was faster than we were
+            self.copy = self.test.copy()
+        self.striking = time.monotonic()
         fault()
         self.struck = self.back = time.monotonic()
 
-    def wait_noticed(self, seconds: float) -> float:
+    def wait_noticed(self, seconds: float = COMES_S) -> float:
         """Waits until masterdev says that the session is interrupted."""
         when, self.seen = self.session.wait_heard(INTERRUPTED, self.seen, seconds)
-        self.noticed_s = max(0.0, when - self.struck)
+        self.noticed, self.noticed_s = when, max(0.0, when - self.struck)
         return self.noticed_s
 
     def over(self, end_of_fault: Callable[[], object]) -> None:
@@ -114,7 +127,7 @@ class Ride:
         That is the end of the first pause after it was noticed; when nobody noticed, of the longest one.
         """
         key_s = self.shell.echo_s()
-        self.test.assertLess(key_s, 5.0, "the idle ssh answers late")
+        self.test.assert_within(key_s, 5.0, "the idle ssh answers late")
         self.copy.wait_end(COPY_S_MAX)
         noticed = self.struck + getattr(self, "noticed_s", 0.0)
         pauses = self.copy.pauses(noticed)
@@ -133,6 +146,15 @@ class Ride:
             f"fault: {self.name}: noticed {noticed}, again {self.again_s:.2f} s"
             f" (round trip {self.test.round_trip_ms:g} ms{more})"
         )
+
+
+def start_knocking(lab: Lab) -> subprocess.Popen:
+    """Somebody on the internet connects to the server over and over, until he is told to end; use it in a `with`."""
+    argv = ("python3", Path(rdv_client.__file__).with_name("knock.py"), RDV_ADDRESS, RDV_PORT)
+    knocking = lab["internet"].popen(*argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    if (said := knocking.stdout.readline()) != "go\n":
+        raise LabError(f"knock.py said {said!r}")
+    return knocking
 
 
 def any_error(call: Callable[[], object]) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from case import LabCase, heal
-from snapshot import differences, snapshot
+from snapshot import differences, settled_snapshot, snapshot
 
-from lab.process import LabError, until
+from lab.process import COMES_S, LabError, until
 
 WATCHED = ("master", "onsite", "laptop", "rdv")
 
@@ -15,7 +15,7 @@ class GhostCase(LabCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.before = {name: snapshot(self.lab[name]) for name in WATCHED}
+        self.before = {name: settled_snapshot(self.lab[name]) for name in WATCHED}
 
     def differences(self) -> str:
         """Against `before`, for all hosts; "" when there are none."""
@@ -25,7 +25,7 @@ class GhostCase(LabCase):
                 told += f"\n{name}:\n{told_here}"
         return told
 
-    def assert_as_before(self, seconds: float = 15) -> None:
+    def assert_as_before(self, seconds: float = COMES_S) -> None:
         try:
             until("everything as before", lambda: not self.differences(), seconds, 0.1)
         except LabError:

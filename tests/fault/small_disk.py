@@ -31,7 +31,7 @@ class SmallDisk:
     def __enter__(self) -> SmallDisk:
         self._before = self._config.read_text()
         self._mount = Path(tempfile.mkdtemp(dir="/run"))
-        self._host.background(self._daemon).stop(20)
+        self._host.background(self._daemon).stop()
         run(["mount", "-t", "tmpfs", "-o", f"size={self._size},mode=0755", "tmpfs", str(self._mount)])
         self.state = self._mount / "state"
         shutil.copytree(self._host.directory / "state", self.state)
@@ -44,7 +44,7 @@ class SmallDisk:
 
     def __exit__(self, *_: object) -> None:
         self.service.__exit__()
-        self.service.process.stop(20)
+        self.service.process.stop()
         self._config.write_text(self._before)
         run(["umount", "--lazy", str(self._mount)])
         self._mount.rmdir()

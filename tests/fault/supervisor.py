@@ -14,6 +14,7 @@ from lab.daemons import BUS_NAMES, PRIVILEGES
 from lab.process import is_alive
 
 RESTART_AFTER = 0.1  # s, RestartSec=
+STALL_S_MIN = 0.2  # it looks around far more often
 
 
 class Supervisor:
@@ -52,7 +53,7 @@ class Supervisor:
         self._socket.bind(str(self._path))
         os.chmod(self._path, 0o666)
         self._socket.settimeout(0.02)
-        self.process.stop(20)
+        self.process.stop()
         self._start()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
@@ -98,9 +99,14 @@ class Supervisor:
         self.process.start(["sh", "-c", hand_over, *argv], environment, (fd,))
 
     def _watch(self) -> None:
+        looked = time.monotonic()
         while not self._stop.is_set():
-            self._listen()
+            while self._listen():
+                pass
             now = time.monotonic()
+            if self._alive_at and (stalled := now - looked - STALL_S_MIN) > 0:
+                self._alive_at += stalled  # while the machine stood still nobody could give a sign
+            looked = now
             if not self.process.pid:
                 self._restart("it ended")
             elif self.watchdog_seconds and self._alive_at and now - self._alive_at > self.watchdog_seconds:
@@ -112,17 +118,19 @@ class Supervisor:
                     time.sleep(0.005)
                 self._restart("no sign of life")
 
-    def _listen(self) -> None:
+    def _listen(self) -> bool:
+        """Takes one message; False when there is none."""
         try:
             text = self._socket.recv(4096).decode()
         except TimeoutError:
-            return
+            return False
         now = time.monotonic()
         for line in text.splitlines():
             self.heard.append((now, line))
             # The timeout runs from READY=1 on.
             if line in ("WATCHDOG=1", "READY=1"):
                 self._alive_at = now
+        return True
 
     def _restart(self, why: str) -> None:
         self.restarts.append((time.monotonic(), why))

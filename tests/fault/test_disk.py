@@ -37,9 +37,9 @@ class SteadyState(LabCase):
         before = config.read_text()
         self.stack.callback(config.write_text, before)
         for daemon in ("tundev-agent", "tundev-netd"):
-            self.lab[host].background(daemon).stop(20)
+            self.lab[host].background(daemon).stop()
             # The next test finds the state where it was.
-            self.stack.callback(self.lab[host].background(daemon).stop, 20)
+            self.stack.callback(self.lab[host].background(daemon).stop)
         for folder, user in (("state", "rdv-tundev"), ("run", "rdv-netd")):
             shutil.copytree(where / folder, disk / folder)
             for path in (disk / folder, *(disk / folder).iterdir()):
@@ -72,7 +72,7 @@ class SteadyState(LabCase):
         good = first.read_bytes()
         first.write_bytes(good[: len(good) // 2])
         agent.process.kill()
-        until("the copy made anew", lambda: first.read_bytes() == good == second.read_bytes(), 10)
+        until("the copy made anew", lambda: first.read_bytes() == good == second.read_bytes())
         # The measure of the test above sees what is written.
         self.assertGreater(written_bytes(agent.pid), 0)
         self.lab.daemons.wait_online(["rpi1100"])

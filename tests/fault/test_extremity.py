@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from fault_case import FaultCase, tell
-from snapshot import differences, snapshot
+from snapshot import differences, settled_snapshot, snapshot
 
 from lab import laptop as laptops
 from lab.process import LabError, until
@@ -15,11 +15,11 @@ TIMES = 20
 
 class TheLaptopsAdapter(FaultCase):
     def test_pulled_out_and_put_in_twenty_times_leaves_nothing_twice(self) -> None:
-        before = snapshot(self.master)
+        before = settled_snapshot(self.master)
         session = self.watched_session()
         pulled = time.monotonic()
         self.lab.unplug("master")
-        session.wait_end(10)
+        session.wait_end()
         noticed = time.monotonic() - pulled
         self.assertIn("unplugged", session.output)
         leases = []
@@ -48,6 +48,6 @@ class TheLaptopsAdapter(FaultCase):
 
     def assert_as(self, before: dict) -> None:
         try:
-            until("the master as before", lambda: not differences(before, snapshot(self.master)), 10, 0.2)
+            until("the master as before", lambda: not differences(before, snapshot(self.master)), every=0.2)
         except LabError:
             self.fail(f"not as before on the master:\n{differences(before, snapshot(self.master))}")

@@ -5,6 +5,7 @@ In each test the laptop copies 50 MB from the camera and has an ssh open that no
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import time
@@ -22,19 +23,7 @@ DEVICES = ("onsite", "master")
 RESUME_S_MAX = 2.0  # after the way is back
 FIRST_BYTE_S_MAX = 0.5  # after the session is resumed
 HOLDER = Path(rdv_client.__file__).with_name("hold_socket.py")
-KNOCK = """
-import socket, time
-taken = refused = 0
-end = time.monotonic() + 4
-while time.monotonic() < end:
-    try:
-        socket.create_connection(("203.0.113.10", 443), timeout=3).close()
-        taken += 1
-    except ConnectionRefusedError:
-        refused += 1
-    time.sleep(0.02)
-print(taken, refused)
-"""
+NOTICED_S_MAX = 10.0  # while data flows
 KEY = "k"  # pressed in the dark, to be told from the others
 
 
@@ -45,9 +34,9 @@ class ALegIsGone(FaultCase):
         ride = Ride(self, f"{name}, {device}'s leg")
         port = self.faults.leg(device)
         ride.strike(lambda: fault(device, port))
-        noticed = ride.wait_noticed(10)
+        noticed = ride.wait_noticed()
         self.faults.calm(device)
-        ride.wait_resumed(20)
+        ride.wait_resumed()
         again = ride.wait_goes_on()
         ride.tell()
         # The first packet that meets the fault is half a round trip away from whoever is told.
@@ -67,8 +56,8 @@ class ALegIsGone(FaultCase):
         self.way(100)
         ride = Ride(self, "NAT forgotten, other ports")
         ride.strike(lambda: self.faults.change_nat("onsite"))
-        noticed = ride.wait_noticed(20)
-        ride.wait_resumed(20)
+        noticed = ride.wait_noticed()
+        ride.wait_resumed()
         again = ride.wait_goes_on()
         ride.tell()
         self.assert_promised(noticed, 3.0)
@@ -81,8 +70,8 @@ class ALegIsGone(FaultCase):
         self.way(100)
         ride = Ride(self, "new address on the master's uplink")
         ride.strike(lambda: self.faults.new_address("master", "eth0", old, new, ROUTER_LAN))
-        noticed = ride.wait_noticed(20)
-        ride.wait_resumed(20)
+        noticed = ride.wait_noticed()
+        ride.wait_resumed()
         again = ride.wait_goes_on()
         ride.tell()
         self.assert_promised(noticed, 3.0)
@@ -95,8 +84,8 @@ class ALegIsGone(FaultCase):
         self.way(100)
         ride = Ride(self, "new address on the customer's LAN", with_copy=False)
         ride.strike(lambda: self.faults.new_address("onsite", "eth0", old, new, ROUTER_LAN))
-        noticed = ride.wait_noticed(20)
-        ride.again_s = ride.wait_resumed(20)
+        noticed = ride.wait_noticed()
+        ride.again_s = ride.wait_resumed()
         self.assert_reaches_camera()
         self.assertIn("192.168.1.77", self.ssh(CAMERA, "echo $SSH_CONNECTION"))
         ride.tell("; the laptop begins anew")
@@ -110,7 +99,9 @@ class ABlackHole(FaultCase):
         ride = Ride(self, f"black hole of {seconds:g} s at the {device} with data flowing")
         ride.strike(lambda: self.faults.black_hole(device))
         ride.shell.press(KEY)
-        quiet = any_error(lambda: ride.wait_noticed(seconds))
+        quiet = "" if seconds > NOTICED_S_MAX else any_error(lambda: ride.wait_noticed(seconds))
+        if seconds > NOTICED_S_MAX:
+            ride.wait_noticed()
         time.sleep(max(0.0, ride.struck + seconds - time.monotonic()))
         ride.over(lambda: self.faults.mend(device))
         resumed = 0.0 if quiet else ride.wait_resumed()
@@ -120,10 +111,9 @@ class ABlackHole(FaultCase):
             ride.tell()
         else:
             ride.tell(f"; resumed {resumed:.2f} s after the way was back, first byte {ride.again - ride.resumed:+.2f} s")
-            self.assert_promised(ride.noticed_s, 10.0)
+            self.assert_promised(ride.noticed_s, NOTICED_S_MAX)
             self.assert_promised(resumed, RESUME_S_MAX)
             self.assert_promised(ride.again - ride.resumed, FIRST_BYTE_S_MAX)
-        self.assertTrue(not quiet or seconds <= 10, "a black hole of more than 10 s was not noticed")
         self.assert_promised(again, RESUME_S_MAX + FIRST_BYTE_S_MAX)
 
     def test_of_5_seconds(self) -> None:
@@ -145,7 +135,7 @@ class ABlackHole(FaultCase):
         self.way(100)
         ride = Ride(self, f"black hole at the {device}, idle session", with_copy=False)
         ride.strike(lambda: self.faults.black_hole(device))
-        noticed = ride.wait_noticed(25)
+        noticed = ride.wait_noticed()
         ride.shell.press(KEY)  # it waits in the dark for the new leg
         ride.over(lambda: self.faults.mend(device))
         resumed = ride.wait_resumed()
@@ -165,8 +155,8 @@ class TheServer(FaultCase):
         ride.strike(stop)
         time.sleep(down_s)
         self.lab.daemons.start_server()
-        noticed = ride.wait_noticed(5)
-        ride.wait_resumed(20)
+        noticed = ride.wait_noticed()
+        ride.wait_resumed()
         again = ride.wait_goes_on()
         ride.tell()
         self.assertTrue(server.pid)
@@ -192,17 +182,22 @@ class TheServer(FaultCase):
         self.lab.daemons.wait_online(["rpi1100", "master"])
         self.way(100)
         ride = Ride(self, "server SIGTERM, started again behind its socket")
-        knocking = self.lab["internet"].popen("python3", "-c", KNOCK, stdout=subprocess.PIPE, text=True)
+        knocking = self.knocking()
         ride.strike(server.stop)
         self.start_behind(holder.pid)
-        ride.wait_noticed(5)
-        ride.wait_resumed(20)
+        ride.wait_noticed()
+        ride.wait_resumed()
         ride.wait_goes_on()
-        taken, refused = map(int, knocking.communicate(timeout=30)[0].split())
-        ride.tell(f"; {taken} connections taken and {refused} refused meanwhile")
-        self.assertEqual(refused, 0)
-        self.assertGreater(taken, 50)
+        counts = json.loads(knocking.communicate("\n", timeout=60)[0])
+        ride.tell(f"; {counts['connected']} connections taken and {counts['refused']} refused meanwhile")
+        self.assertEqual(counts["refused"], 0)
+        self.assertGreater(counts["connected"], 50)
         self.assert_promised(ride.again_s, 3.0)
+
+    def knocking(self) -> subprocess.Popen:
+        knocking = start_knocking(self.lab)
+        self.addCleanup(knocking.__exit__, None, None, None)
+        return knocking
 
     def start_behind(self, holder: int) -> None:
         server = self.rdv.background("rdv-server")
@@ -228,7 +223,7 @@ class Frozen(FaultCase):
         time.sleep(max(0.0, ride.struck + self.FROZEN_S - time.monotonic()))
         ride.over(lambda: process.signal(signal.SIGCONT))
         if host == "master":  # only now it can tell its engineer
-            ride.wait_noticed(20)
+            ride.wait_noticed()
         ride.wait_resumed()
         ride.wait_goes_on()
         ride.tell()
@@ -256,7 +251,7 @@ class AnEndStaysAnEnd(FaultCase):
         self.way(100)
         ride = Ride(self, "", with_copy=False)
         ride.strike(lambda: self.faults.black_hole("onsite"))
-        ride.wait_noticed(25)
+        ride.wait_noticed()
         return ride
 
     def test_when_it_was_closed_at_the_server_while_it_was_interrupted(self) -> None:

@@ -75,6 +75,6 @@ class AStorm(FaultCase):
             f" RSS with all {before.rss_kb} -> {after.rss_kb} kB"
         )
         fleet.stdin.close()
-        self.assertEqual(fleet.wait(10 + DEVICES / 20), 0)  # each one says goodbye
+        self.assertEqual(fleet.wait(30 + DEVICES / 20), 0)  # each one says goodbye
         self.assertEqual(back["wasted"], 0)
-        self.assertLess(back["last_s"], BACK_S_MAX)
+        self.assert_promised(back["last_s"], BACK_S_MAX)

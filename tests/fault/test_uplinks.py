@@ -10,7 +10,7 @@ from fault_case import FaultCase, Ride
 from lab.daemons import DEVICE_CONFIG
 from lab.lab import Lab
 from lab.people import OPERATOR
-from lab.process import until
+from lab.process import COMES_S, until
 from lab.topology import FURTHER_UPLINKS
 
 RETURN_AFTER_S = 5  # the shortest that can be configured; 60 is the default
@@ -52,7 +52,7 @@ class UplinkCase(FaultCase):
     def plug_in(self) -> None:
         self.lab[CABLE].run("ip", "link", "set", "lan0", "up")
 
-    def wait_by(self, router: str, seconds: float) -> dict:
+    def wait_by(self, router: str, seconds: float = COMES_S) -> dict:
         """Waits until the server has the onsite online by this router; answers what it knows of it."""
 
         def there() -> dict | None:
@@ -71,22 +71,22 @@ class AnUplinkFails(UplinkCase):
             self.way(100, router=router)
 
     def assert_lived_through(self, ride: Ride, noticed_max: float, again_max: float) -> None:
-        noticed = ride.wait_noticed(20)
-        ride.wait_resumed(20)
+        noticed = ride.wait_noticed()
+        ride.wait_resumed()
         again = ride.wait_goes_on()
         ride.tell()
         self.assert_promised(noticed, noticed_max)
         self.assert_promised(again, again_max)
 
     def assert_listed_as(self, kind: str) -> None:
-        until(f"{kind!r} in the list", lambda: self.lab.daemons.device_list()["rpi1100"]["uplink"] == kind, 5)
+        until(f"{kind!r} in the list", lambda: self.lab.daemons.device_list()["rpi1100"]["uplink"] == kind)
 
     def test_its_cable_is_cut_and_the_device_comes_back_by_the_second_one_and_later_by_the_first(self) -> None:
         ride = Ride(self, "the cable of the onsite's uplink is pulled, the next is a mobile network")
-        main_table = self.onsite.run("ip", "route", "show", "table", "main").stdout
+        main_table = self.main_table()
         ride.strike(self.unplug)
         self.assert_lived_through(ride, 2.0, 3.0)
-        self.wait_by(MOBILE, 5)
+        self.wait_by(MOBILE)
         self.assert_listed_as("wwan")
         # Plugged in, it must be well for a while before the device goes back: the copy is to last longer.
         for router in (CABLE, MOBILE):
@@ -94,20 +94,24 @@ class AnUplinkFails(UplinkCase):
         ride = Ride(self, "and plugged in again", session=ride.session)
         ride.strike(self.plug_in)
         back_s = ride.wait_noticed(40)
-        ride.wait_resumed(20)
+        ride.wait_resumed()
         ride.wait_goes_on()
         ride.tell(f"; back after {back_s:.1f} s")
-        self.assertGreaterEqual(back_s, RETURN_AFTER_S)
+        self.assertGreaterEqual(ride.noticed - ride.striking, RETURN_AFTER_S)
         self.assert_promised(ride.longest_s, 3.0)
-        self.wait_by(CABLE, 5)
+        self.wait_by(CABLE)
         self.assert_listed_as("lan")
-        self.assertEqual(self.onsite.run("ip", "route", "show", "table", "main").stdout, main_table)
+        until("the main table as before", lambda: self.main_table() == main_table)
+
+    def main_table(self) -> str:
+        """Its routes. The kernel may say for up to a second more that a link is down."""
+        return self.onsite.run("ip", "route", "show", "table", "main").stdout
 
     def test_another_one_is_fixed_and_given_back(self) -> None:
         ride = Ride(self, "onsitedev -U wwan0")
         ride.strike(lambda: self.onsitedev("-U", "wwan0"))
         self.assert_lived_through(ride, 2.0, 3.0)
-        self.wait_by(MOBILE, 5)
+        self.wait_by(MOBILE)
         self.assertIn("uplink:  wwan0 and no other", self.onsitedev().stdout)
         refused = self.onsitedev("-U", "wwan9", check=False)
         self.assertEqual(refused.returncode, 1)
@@ -117,7 +121,7 @@ class AnUplinkFails(UplinkCase):
             "onsitedev: there are: eth0, eth1, wwan0, rdv0\n",
         )
         self.onsitedev("-U", "auto")
-        self.wait_by(CABLE, 5)
+        self.wait_by(CABLE)
         self.assertIn("uplink:  eth1\n", self.onsitedev().stdout)
 
     def onsitedev(self, *argv: str, check: bool = True) -> subprocess.CompletedProcess:

@@ -12,10 +12,11 @@ import time
 from pathlib import Path
 
 from lab.host import Host
-from lab.process import LabError, is_alive, until
+from lab.process import COMES_S, LabError, is_alive, until
 from lab.topology import CAMERA
 
 COPY_BYTES = 50_000_000
+ECHO_S_MAX = 60.0  # TCP sends a key again after up to twice the time that it was in the dark
 WATCH_EVERY_S = 0.004
 PAUSE_S_MIN = 0.1
 REMOTE = "stty -icanon; echo ready; exec cat >/dev/null"  # the far end's terminal echoes; not icanon: no limit of a line
@@ -65,10 +66,14 @@ class Copy:
             self._grown.append((time.monotonic(), size))
 
     @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    @property
     def bytes(self) -> int:
         return self._grown[-1][1]
 
-    def wait_bytes(self, count: int, seconds: float = 40) -> None:
+    def wait_bytes(self, count: int, seconds: float = 60) -> None:
         def there() -> bool:
             if self._process.poll() is not None and self.bytes < count:
                 raise LabError(f"scp ended with {self._process.returncode}: {self._process.stdout.read()}")
@@ -86,7 +91,7 @@ class Copy:
             said, _ = self._process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             raise LabError(f"scp still runs, with {self.bytes} of {COPY_BYTES} bytes") from None
-        self._watcher.join(5)
+        self._watcher.join(COMES_S)
         if self._process.returncode != 0:
             raise LabError(f"scp ended with {self._process.returncode} after {self.bytes} bytes: {said}")
         if digest(self.target) != digest(self.source):
@@ -104,7 +109,7 @@ class Copy:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
-        self._watcher.join(5)
+        self._watcher.join(COMES_S)
         self._process.stdout.close()
         self.target.unlink(missing_ok=True)
 
@@ -121,7 +126,7 @@ class Shell:
         )
         self._said = b""
         try:
-            until("the login by ssh", lambda: self._read(1) and b"ready\r\n" in self._said, 20, 0)
+            until("the login by ssh", lambda: self._read(1) and b"ready\r\n" in self._said, every=0)
         except LabError:
             self.stop()
             raise
@@ -138,7 +143,7 @@ class Shell:
     def press(self, key: str = "x") -> None:
         os.write(self._process.stdin.fileno(), key.encode())
 
-    def wait_echo(self, key: str = "x", seconds: float = 20) -> float:
+    def wait_echo(self, key: str = "x", seconds: float = ECHO_S_MAX) -> float:
         """When (time.monotonic()) the echo of this key came. It must be the only one that is on its way."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -146,7 +151,7 @@ class Shell:
                 return time.monotonic()
         raise LabError(f"no echo of a key within {seconds:g} s")
 
-    def echo_s(self, seconds: float = 20) -> float:
+    def echo_s(self, seconds: float = ECHO_S_MAX) -> float:
         """Presses a key: seconds until its echo."""
         pressed = time.monotonic()
         self.press()

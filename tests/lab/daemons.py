@@ -133,7 +133,7 @@ class Daemons:
         devices = answer["devices"] if isinstance(answer, dict) else answer
         return {device["name"]: device for device in devices}
 
-    def wait_online(self, names: list[str], seconds: float = 35) -> None:
+    def wait_online(self, names: list[str], seconds: float = 60) -> None:
         """Waits until the server has these devices online (a back-off may have to end: cap 30 s)."""
 
         def all_online() -> bool:

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .host import Host, build_dir
-from .process import LabError, run, until
+from .process import COMES_S, LabError, run, until
 from .topology import Cable, Topology
 
 PROGRAM = "rdv-lab-link"
@@ -129,7 +129,7 @@ class EmulatedCable:
         if not self.process.pid:
             raise LabError(f"the cable of {self.host.name} is a plain one: no emulator runs")
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as control:
-            control.settimeout(5)
+            control.settimeout(COMES_S)
             try:
                 control.connect(str(self.control))
                 control.send(json.dumps(request).encode())

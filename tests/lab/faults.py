@@ -65,7 +65,7 @@ class Faults:
             found = flows(self.lab[device])
             return found[0].port if found and found[0].count_bytes >= bytes_min else 0
 
-        return until(f"a data leg of {device}", busiest, 10)
+        return until(f"a data leg of {device}", busiest)
 
     def fin(self, device: str, port: int) -> None:
         self._at_router(device, port, "tcp flags & (fin|syn|rst) == 0x0 tcp flags set fin|psh|ack")

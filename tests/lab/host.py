@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from .people import Privileges
-from .process import Background, LabError, run, until
+from .process import COMES_S, Background, LabError, run, until
 
 REPO = Path(__file__).resolve().parents[2]
 POLICIES = REPO / "dbus"
@@ -145,7 +145,7 @@ class Host:
         )
         return "true" in answer.stdout
 
-    def wait_bus_name(self, name: str, process: Background, seconds: float = 10) -> None:
+    def wait_bus_name(self, name: str, process: Background, seconds: float = COMES_S) -> None:
         """Waits until `process` owns `name` on this host's bus; a process that ends is a LabError at once."""
 
         def owned() -> bool:

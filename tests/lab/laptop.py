@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .host import Host
-from .process import run, until
+from .process import COMES_S, run, until
 from .topology import LAPTOP_PORT
 
 SCRIPT = Path(__file__).resolve().parent / "udhcpc.sh"
@@ -65,5 +65,5 @@ def lease(laptop: Host) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines)
 
 
-def wait_lease(laptop: Host, seconds: float = 15) -> dict[str, str]:
+def wait_lease(laptop: Host, seconds: float = COMES_S) -> dict[str, str]:
     return until(f"a DHCP lease on {laptop.name}", lambda: lease(laptop), seconds)

@@ -10,20 +10,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 
+# How long everything waits for what comes soon on a calm machine: one that is busy may stand still for some seconds.
+COMES_S = 30
+
+
 class LabError(Exception):
     """Something the lab attempted did not work; the text says what and why."""
 
 
-def until(what: str, condition: Callable[[], object], seconds: float = 10.0, every: float = 0.02):
+def until(what: str, condition: Callable[[], object], seconds: float = COMES_S, every: float = 0.02):
     """Waits for `condition()` to answer something true and returns it.
 
-    Raises LabError naming `what` when `seconds` have passed.
+    Raises LabError naming `what` when it is still not so after `seconds`.
     """
     deadline = time.monotonic() + seconds
     while True:
+        is_last = time.monotonic() > deadline  # seen before it is asked: what came while we did not run counts, too
         if answer := condition():
             return answer
-        if time.monotonic() > deadline:
+        if is_last:
             raise LabError(f"waited {seconds:g} s in vain for {what}")
         time.sleep(every)
 
@@ -84,7 +89,7 @@ def end_all(pids: list[int], seconds: float = 3.0) -> None:
     for pid in pids:
         if is_alive(pid):
             _signal(pid, signal.SIGKILL)
-    until(f"the end of {pids}", lambda: not any(is_alive(p) for p in pids), 5)
+    until(f"the end of {pids}", lambda: not any(is_alive(p) for p in pids))
 
 
 def _signal(pid: int, number: int) -> None:
@@ -138,7 +143,9 @@ class Background:
                 pass_fds=pass_fds,
             )
         stat = stat_of(child.pid)
-        self.pid_file.write_text(f"{child.pid} {stat[1] if stat else 0}\n")
+        written = self.pid_file.with_suffix(".new")
+        written.write_text(f"{child.pid} {stat[1] if stat else 0}\n")
+        written.rename(self.pid_file)  # whoever asks meanwhile reads the last one or this one
         child.returncode = 0  # it is not waited for here: Popen must not complain about that
         return child.pid
 
@@ -146,28 +153,28 @@ class Background:
         if pid := self.pid:
             _signal(pid, number)
 
-    def stop(self, seconds: float = 3.0) -> None:
+    def stop(self, seconds: float = COMES_S) -> None:
+        """SIGTERM, and waits until it is gone; SIGKILL for one that has not ended in time."""
         if pid := self.pid:
             end_all([pid], seconds)
-        self.pid_file.unlink(missing_ok=True)
 
     def kill(self) -> None:
         """SIGKILL, and waits until it is gone."""
         if pid := self.pid:
             _signal(pid, signal.SIGKILL)
-            until(f"the end of {self.name}", lambda: not is_alive(pid), 5, 0.005)
-        self.pid_file.unlink(missing_ok=True)
+            until(f"the end of {self.name}", lambda: not is_alive(pid), every=0.005)
 
-    def wait_log(self, text: str, seconds: float = 10.0, offset: int = 0) -> None:
+    def wait_log(self, text: str, seconds: float = COMES_S, offset: int = 0) -> None:
         """Waits for `text` in what it logged behind the first `offset` characters.
 
         Raises LabError with the log's last lines when it does not come, or at once when it has ended.
         """
 
         def there() -> bool:
+            runs = self.pid  # before its log is read: its last words are in it
             if text in self.log[offset:]:
                 return True
-            if not self.pid:
+            if not runs:
                 raise LabError(f"{self.name} has ended; it said:\n{tail(self.log)}")
             return False
 

@@ -29,7 +29,7 @@ UserKnownHostsFile {directory}/known_hosts
 GlobalKnownHostsFile /dev/null
 StrictHostKeyChecking accept-new
 BatchMode yes
-ConnectTimeout 5
+ConnectTimeout 30
 User {person}
 """
 

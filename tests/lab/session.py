@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import pty
@@ -16,7 +17,7 @@ import time
 from . import people
 from .host import Host
 from .people import Privileges
-from .process import LabError, tail, until
+from .process import COMES_S, LabError, tail, until
 
 ESTABLISHED = "established"
 
@@ -54,6 +55,7 @@ class Terminal:
         self._reader.start()
 
     def _read(self) -> None:
+        decoder, held = codecs.getincrementaldecoder("utf-8")("replace"), ""  # a read may end anywhere
         while True:
             ready, _, _ = select.select([self._terminal, self._hung_up], [], [])
             if self._hung_up in ready:
@@ -64,10 +66,12 @@ class Terminal:
                 return  # the other end is closed, or we closed ours
             if not data:
                 return
-            if not self.established_after and ESTABLISHED.encode() in data:
-                self.established_after = time.monotonic() - self.started
+            text = held + decoder.decode(data)
+            held = "\r" if text.endswith("\r") else ""
             self._heard.append((len(self.output), time.monotonic()))
-            self.output += data.decode(errors="replace").replace("\r\n", "\n")
+            self.output += text[: len(text) - len(held)].replace("\r\n", "\n")
+            if not self.established_after and ESTABLISHED in self.output:
+                self.established_after = time.monotonic() - self.started
 
     def __enter__(self):
         return self
@@ -76,7 +80,7 @@ class Terminal:
         if self._process.poll() is None:
             self.press_ctrl_c()
             try:
-                self._process.wait(10)
+                self._process.wait(COMES_S)
             except subprocess.TimeoutExpired:
                 self._process.kill()
         self._process.wait()
@@ -90,17 +94,17 @@ class Terminal:
     def is_running(self) -> bool:
         return self._process.poll() is None
 
-    def wait_established(self, seconds: float = 20):
+    def wait_established(self, seconds: float = COMES_S):
         self.wait_output(ESTABLISHED, seconds)
         return self
 
-    def wait_output(self, text: str, seconds: float = 20) -> None:
+    def wait_output(self, text: str, seconds: float = COMES_S) -> None:
         """Waits until it has printed `text`; LabError with its words when it ends without."""
 
         def there() -> bool:
             ended = self._process.poll() is not None
             if ended:
-                self._reader.join(1)
+                self._reader.join(COMES_S)
             if text in self.output:
                 return True
             if ended:
@@ -119,13 +123,13 @@ class Terminal:
             return None
         return [when for begin, when in list(self._heard) if begin < found.end()][-1], found.end()
 
-    def wait_heard(self, pattern: str, offset: int = 0, seconds: float = 20) -> tuple[float, int]:
+    def wait_heard(self, pattern: str, offset: int = 0, seconds: float = COMES_S) -> tuple[float, int]:
         """Waits for what heard() answers; LabError with its words when it does not come, or it ends."""
 
         def there() -> tuple[float, int] | None:
             ended = self._process.poll() is not None
             if ended:
-                self._reader.join(1)
+                self._reader.join(COMES_S)
             if not (answer := self.heard(pattern, offset)) and ended:
                 raise LabError(f"{self.command} ended with {self._process.returncode}:\n{tail(self.output)}")
             return answer
@@ -135,13 +139,13 @@ class Terminal:
         except LabError as error:
             raise LabError(f"{error}; it said:\n{tail(self.output)}") from None
 
-    def wait_end(self, seconds: float = 15) -> int:
+    def wait_end(self, seconds: float = COMES_S) -> int:
         """Waits until it has ended by itself and answers its exit code (-SIGNAL when killed)."""
         try:
             code = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             raise LabError(f"{self.command} still runs; it said:\n{tail(self.output)}") from None
-        self._reader.join(1)
+        self._reader.join(COMES_S)
         return code
 
     def type(self, text: str) -> None:

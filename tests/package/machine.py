@@ -45,8 +45,8 @@ class Machine(Host):
         run(["chroot", str(self.root), "useradd", "--create-home", "--shell", "/bin/bash", PERSON])
         nspawn = self.background("nspawn")
         nspawn.start(["sh", "-c", f"{self._enter_cgroups()} exec \"$0\" \"$@\"", *self._nspawn()], self._nspawn_environment())
-        self.leader = until(f"the first process of {self.name}", self._first_process, 20)
-        until(f"systemd on {self.name}", self._is_running, 60, 0.1)
+        self.leader = until(f"the first process of {self.name}", self._first_process)
+        until(f"systemd on {self.name}", self._is_running, 120, 0.1)
         return self
 
     def power_off(self) -> None:
@@ -56,7 +56,7 @@ class Machine(Host):
         if leader and is_alive(leader):
             os.kill(leader, signal.SIGKILL)
         try:
-            until(f"the end of {self.name}", lambda: not nspawn.pid, 20)
+            until(f"the end of {self.name}", lambda: not nspawn.pid)
         except LabError:
             nspawn.kill()
         for mounted in (self.root, self.disk):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from debian_root import packages
 from machine import Machine
+from stalls import stalls
 from world import YES, world
 
 from lab.process import run
@@ -43,6 +44,8 @@ class Upgrade(unittest.TestCase):
         cls.server_deb, cls.device_deb = sorted(next_version(deb, Path(folder.name)) for deb in packages())
 
     def setUp(self) -> None:
+        stalls()
+        self.began = time.monotonic()
         world().wait_online()
 
     def upgrade(self, machine: Machine, deb: Path, options: str = "") -> str:
@@ -63,11 +66,11 @@ class Upgrade(unittest.TestCase):
     def assert_gap(self, pings: subprocess.Popen, seconds_max: float) -> float:
         """Ends the pings. Answers for how long none came back."""
         pings.send_signal(signal.SIGINT)
-        said = pings.communicate(timeout=10)[0]
+        said = pings.communicate(timeout=30)[0]
         numbers = [int(n) for n in re.findall(r"icmp_seq=(\d+) ttl", said)]
         self.assertGreater(len(numbers), 1, said)
         gap = max(b - a for a, b in zip(numbers, numbers[1:])) / 10
-        self.assertLess(gap, seconds_max, said)
+        self.assertLess(gap, seconds_max + stalls().since(self.began), said)
         return gap
 
     def test_of_the_server_interrupts_a_session_and_resumes_it(self) -> None:
@@ -77,7 +80,7 @@ class Upgrade(unittest.TestCase):
             pings = self.pings()
             started = time.monotonic()
             self.upgrade(world().server, self.server_deb)
-            session.wait_output("resumed after", 20)
+            session.wait_heard(r"resumed after [\d.]+ s")
             took = time.monotonic() - started
             self.assertNotIn("anew", session.output)
             self.assertIn("camera", world().fetch())

@@ -11,7 +11,7 @@ from machine import Machine
 
 from lab import laptop as laptops
 from lab.lab import Lab
-from lab.process import until
+from lab.process import COMES_S, until
 from lab.session import Session
 from lab.topology import RDV_ADDRESS
 
@@ -86,10 +86,12 @@ class World:
         return Session(self.master, onsite, *options)
 
     def wait_online(self) -> None:
-        until("both devices online", lambda: self.server.shell("rdvctl device list --json").count('"online": true') == 2, 40)
+        until("both devices online", lambda: self.server.shell("rdvctl device list --json").count('"online": true') == 2, 60)
 
     def fetch(self, address: str = "192.168.1.50") -> str:
-        return self.laptop.run("curl", "-sS", "--max-time", 10, f"http://{address}/", seconds=20).stdout
+        """A page as the laptop's browser gets it, asked for again until it comes."""
+        patience = ("--max-time", COMES_S, "--retry", "99", "--retry-all-errors", "--retry-delay", "1", "--retry-max-time", COMES_S)
+        return self.laptop.run("curl", "-sS", *patience, f"http://{address}/", seconds=2 * COMES_S + 10).stdout
 
 
 _world: list[World] = []

@@ -122,7 +122,7 @@ class Connection:
         context.set_alpn_protocols([alpn])
         if identity:
             context.load_cert_chain(identity / "device.pem", identity / "device.key")
-        raw = socket.create_connection(address, timeout=10)
+        raw = socket.create_connection(address, timeout=30)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             self.tls = context.wrap_socket(raw)
