@@ -20,6 +20,7 @@ from .people import Privileges
 from .process import COMES_S, LabError, tail, until
 
 ESTABLISHED = "established"
+CTRL_C_AGAIN_S = 10.0
 
 
 def _take_terminal() -> None:
@@ -77,12 +78,15 @@ class Terminal:
         return self
 
     def __exit__(self, *_) -> None:
-        if self._process.poll() is None:
-            self.press_ctrl_c()
+        gives_up = time.monotonic() + COMES_S
+        while self._process.poll() is None and time.monotonic() < gives_up:
+            self.press_ctrl_c()  # one that comes before it has taken the terminal is not heard
             try:
-                self._process.wait(COMES_S)
+                self._process.wait(CTRL_C_AGAIN_S)
             except subprocess.TimeoutExpired:
-                self._process.kill()
+                pass
+        if self._process.poll() is None:
+            self._process.kill()
         self._process.wait()
         self._hang_up()
 
