@@ -54,13 +54,13 @@ class LabCase(unittest.TestCase):
         )
         cls.rdv = cls.lab["rdv"]
 
-    def begin(self) -> None:
+    def count_stalls(self) -> None:
         """From here on stalls of the machine count as those of this test."""
         stalls()
         self.began = time.monotonic()
 
     def setUp(self) -> None:
-        self.begin()
+        self.count_stalls()
         for host, daemon in _daemons(self.lab):
             _marks[f"{host.name} {daemon}"] = len(host.background(daemon).log)
         heal(self.lab)

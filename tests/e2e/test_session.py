@@ -44,7 +44,7 @@ class InASession(LabCase):
         cls._session.__exit__()
 
     def setUp(self) -> None:
-        self.begin()  # and no more: the session goes on
+        self.count_stalls()  # and no more: the session goes on
 
     def test_the_laptop_has_a_short_lease_of_the_masters_subnet(self) -> None:
         lease = laptops.lease(self.laptop)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import rdv_client
-from fault_case import ALL, FaultCase, Ride, any_error
+from fault_case import ALL, FaultCase, Ride, any_error, start_knocking
 
 from lab import people
 from lab.topology import CAMERA, DEVICE_LAN, RDV_PORT, ROUTER_LAN
