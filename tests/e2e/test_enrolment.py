@@ -83,7 +83,7 @@ class Enrolment(SpareDeviceCase):
         self.assertEqual(sorted(file.name for file in state.glob("*")), ["identity.1", "identity.2"])
 
     def fail_power_behind(self, delay_ms: float) -> bool:
-        """The device dies once the server has enrolled it: True when it did not have its answer, so long on its way, by then."""
+        """The device dies once the server has enrolled it: True when its answer, so long on its way, had not come by then."""
         server = self.rdv.background("rdv-server")
         before = len(server.log)
         self.addCleanup(self.lab.emulate_off, "router-b")

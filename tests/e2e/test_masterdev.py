@@ -152,10 +152,13 @@ class Ending(LabCase):
         self.assert_over()
 
     def test_by_its_time_limit(self) -> None:
-        session = self.open_session("rpi1100", "-t", "2")
+        try:
+            session, seconds = self.open_session("rpi1100", "-t", "2"), 2
+        except LabError:  # a machine that stood still: its time was over before it was established
+            session, seconds = self.open_session("rpi1100", "-t", "15"), 15
         session.wait_heard(r"until 20\S+ \S+ UTC")
         self.assert_ends(session, 0, "session closed: its time is over")
-        self.assertGreater(time.monotonic() - session.started, 1.9)
+        self.assertGreater(time.monotonic() - session.started, seconds - 0.1)
         self.assert_over()
 
     def test_by_unplugging_the_laptop(self) -> None:

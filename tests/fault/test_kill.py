@@ -154,7 +154,7 @@ class AnEndInTheGap(KillCase):
             self.assert_over()
 
     def gap_in_time(self, host: str) -> Session:
-        """In a session that has some seconds; one that was over before the agent was dead says nothing, and there is another."""
+        """In a session of some seconds; one that was over before the agent was dead says nothing, and there is another."""
         try:
             return self.gap(host, "tundev-agent", "-t", "3")
         except LabError:

@@ -90,8 +90,9 @@ class World:
 
     def fetch(self, address: str = "192.168.1.50") -> str:
         """A page as the laptop's browser gets it, asked for again until it comes."""
-        patience = ("--max-time", COMES_S, "--retry", "99", "--retry-all-errors", "--retry-delay", "1", "--retry-max-time", COMES_S)
-        return self.laptop.run("curl", "-sS", *patience, f"http://{address}/", seconds=2 * COMES_S + 10).stdout
+        again = ("--retry", "99", "--retry-all-errors", "--retry-delay", "1", "--retry-max-time", COMES_S)
+        argv = ("curl", "-sS", "--max-time", COMES_S, *again, f"http://{address}/")
+        return self.laptop.run(*argv, seconds=2 * COMES_S + 10).stdout
 
 
 _world: list[World] = []
