@@ -105,7 +105,7 @@ class FaultsAtRandom(FaultCase):
     def on_leg(self, device: str, fault: Callable[[str, int], object]) -> None:
         """To the busiest of its connections, the leg or, when there is none, the control connection."""
         try:
-            fault(device, self.faults.leg(device, 0))
+            fault(device, self.faults.leg(device, 0, seconds=5))
         except LabError:
             return  # it has no connection now
         time.sleep(0.3)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from .host import Host
 from .lab import Lab
-from .process import LabError, run, until
+from .process import COMES_S, LabError, run, until
 from .topology import RDV_ADDRESS, RDV_PORT
 
 TABLE = "fault"
@@ -58,14 +58,14 @@ class Faults:
         """router-b2 of onsite2, router-a of master."""
         return device.replace("onsite", "router-b").replace("master", "router-a")
 
-    def leg(self, device: str, bytes_min: int = 100_000) -> int:
+    def leg(self, device: str, bytes_min: int = 100_000, seconds: float = COMES_S) -> int:
         """The local port of its data leg, once so much went over it (its control connection never has as much)."""
 
         def busiest() -> int:
             found = flows(self.lab[device])
             return found[0].port if found and found[0].count_bytes >= bytes_min else 0
 
-        return until(f"a data leg of {device}", busiest)
+        return until(f"a data leg of {device}", busiest, seconds)
 
     def fin(self, device: str, port: int) -> None:
         self._at_router(device, port, "tcp flags & (fin|syn|rst) == 0x0 tcp flags set fin|psh|ack")
