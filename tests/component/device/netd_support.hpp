@@ -2,6 +2,7 @@
 #include "base/unique_fd.hpp"
 #include "org.rdv.Netd1_proxy.hpp"
 #include "support/network_namespace.hpp"
+#include "support/patience.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <boost/test/tools/assertion_result.hpp>
@@ -20,10 +21,7 @@
 namespace netd_test {
 
 using namespace std::chrono_literals;
-
-/// How long a test waits for what has to come: only a test that fails, or a busy machine, takes so
-/// long.
-inline constexpr std::chrono::milliseconds patience = 30s;
+using tunnel::test::patience;
 
 /// Waits until `condition` holds, at most `limit`; a test that waits for the kernel waits like
 /// this.
