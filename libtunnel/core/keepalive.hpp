@@ -15,6 +15,9 @@ class Keepalive {
     Clock::duration ping_after;     ///< silence before we ask; below the usual NAT timeout of 60 s
     Clock::duration give_up_after;  ///< further silence before we call the peer dead
   };
+  /// Whoever comes so late to a deadline did not run (SIGSTOP, a machine that slept): what came
+  /// meanwhile is not read yet, and silence proves nothing.
+  static constexpr auto late_after = std::chrono::seconds{2};
   enum class State { alive, asked, dead };
   enum class Action { none, send_ping, close };
 
@@ -29,7 +32,7 @@ class Keepalive {
   /// What to do at `now`. Safe to call too early or too often: it then returns Action::none.
   [[nodiscard]] Action on_deadline(Clock::time_point now) {
     if (state_ == State::dead || now < next_deadline()) return Action::none;
-    if (state_ == State::asked) {
+    if (state_ == State::asked && now - next_deadline() < late_after) {
       state_ = State::dead;
       return Action::close;
     }
@@ -38,7 +41,7 @@ class Keepalive {
     return Action::send_ping;
   }
 
-  /// A machine that slept through the deadline asks first and gives the peer its whole time to
+  /// A machine that slept through a deadline asks (again) and gives the peer its whole time to
   /// answer.
   Clock::time_point next_deadline() const {
     return state_ == State::alive ? heard_ + times_.ping_after : asked_ + times_.give_up_after;

@@ -32,9 +32,6 @@ namespace tunnel::core {
 class SessionWatch {
  public:
   static constexpr auto echo_every = std::chrono::milliseconds{200};
-  /// A watchdog that comes so late did not run (SIGSTOP, a machine that slept): what came meanwhile
-  /// is not read yet, and silence proves nothing.
-  static constexpr auto late_after = std::chrono::seconds{2};
 
   struct Times {
     bool probes = false;     ///< master: proves the path before "established"
@@ -74,7 +71,7 @@ class SessionWatch {
     if (now >= times_.ends) return Action::time_limit;
     if (probing_ && now >= echo_ends_) return Action::no_echo;
     if (now >= stalls_at()) {
-      if (now - stalls_at() < late_after) return Action::peer_lost;
+      if (now - stalls_at() < Keepalive::late_after) return Action::peer_lost;
       progress_ = now;
     }
     switch (keepalive_.on_deadline(now)) {

@@ -45,6 +45,14 @@ BOOST_AUTO_TEST_CASE(a_machine_that_slept_asks_before_it_gives_up) {
   BOOST_TEST((keepalive.on_deadline(t0 + 8h + 10s) == Action::close));
 }
 
+BOOST_AUTO_TEST_CASE(a_machine_that_slept_while_it_waited_for_the_answer_asks_again) {
+  Keepalive keepalive{times, t0};
+  BOOST_TEST((keepalive.on_deadline(t0 + 25s) == Action::send_ping));
+  BOOST_TEST((keepalive.on_deadline(t0 + 37s) == Action::send_ping));
+  BOOST_TEST((keepalive.next_deadline() == t0 + 47s));
+  BOOST_TEST((keepalive.on_deadline(t0 + 48s) == Action::close));
+}
+
 BOOST_AUTO_TEST_CASE(the_dead_stay_dead) {
   Keepalive keepalive{times, t0};
   BOOST_TEST((keepalive.on_deadline(t0 + 25s) == Action::send_ping));
