@@ -24,6 +24,7 @@ ALL = bool(os.environ.get("RDV_FAULT_ALL"))  # also the faults that take long
 STRICT = bool(os.environ.get("RDV_FAULT_STRICT"))  # nothing slower than promised, also on a busy machine
 SEED = int(os.environ.get("RDV_FAULT_SEED") or random.SystemRandom().randrange(1, 1 << 31))
 RATE_MBIT = 100
+STALL_COSTS = 3  # itself, and the wait of a TCP that has backed off in it: up to twice as long
 INTERRUPTED = r'"state": ?"interrupted".*\n'
 ESTABLISHED = r'"state": ?"established".*\n'
 COPY_S_MAX = 90.0  # behind a fault; without one it takes 5 s
@@ -45,11 +46,11 @@ class FaultCase(LabCase):
     def assert_promised(self, measured_s: float, promised_s: float) -> None:
         """Says what is slower than promised; fails at once when strict, else when it is far from it.
 
-        Only then, what the machine stood still in this test does not count.
+        Only then, what the machine stood still in this test does not count, nor what the hosts' TCP waits after it.
         """
         if measured_s > promised_s:
             tell(f"slower than promised: {measured_s:.2f} s instead of {promised_s:.2f} s")
-        allowed_s = promised_s if STRICT else 1 + 3 * promised_s + stalls().since(self.began)
+        allowed_s = promised_s if STRICT else 1 + 3 * promised_s + STALL_COSTS * stalls().since(self.began)
         self.assertLessEqual(measured_s, allowed_s)
 
     def setUp(self) -> None:
