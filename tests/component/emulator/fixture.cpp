@@ -27,7 +27,7 @@ constexpr std::array<std::byte, 2> type_of_experiments{std::byte{0x88},
 
 std::filesystem::path lay_links() {
   for (const std::string link : {"site", "net"})
-    static_cast<void>(std::system(("ip link del " + link + " 2>/dev/null").c_str()));
+    run("ip link del " + link + " 2>/dev/null || true");
   run("ip link add site type veth peer name near && ip link add far type veth peer name net");
   run("for l in site near far net; do ip link set $l up; done");
   // The kernel tells later of a carrier, and drops until then what the first of a pair sends.

@@ -37,6 +37,12 @@ std::string slurp(const fs::path& file) {
 
 }  // namespace
 
+boost::test_tools::assertion_result as_root(boost::unit_test::test_unit_id) {
+  boost::test_tools::assertion_result root{::geteuid() == 0};
+  root.message() << "the policy lets only root in: run it as root";
+  return root;
+}
+
 PolicyBus::PolicyBus(const fs::path& folder) {
   const auto configuration = folder / "bus.conf";
   tunnel::write_file_durably(configuration,

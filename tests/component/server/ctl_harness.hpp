@@ -5,6 +5,8 @@
 #include "sqlite_store.hpp"
 #include "support/temporary_folder.hpp"
 
+#include <boost/test/tools/assertion_result.hpp>
+#include <boost/test/tree/test_unit.hpp>
 #include <sys/types.h>
 
 #include <filesystem>
@@ -17,6 +19,9 @@
 /// broker, org.rdv.Server1 on a bus daemon of our own under the shipped policy, and the real
 /// rdvctl.
 namespace rdv::test {
+
+/// A precondition of a test suite (Boost.Test).
+boost::test_tools::assertion_result as_root(boost::unit_test::test_unit_id);
 
 /// A folder that every user may enter, removed with all that is in it.
 class TemporaryFolder : public tunnel::test::TemporaryFolder {

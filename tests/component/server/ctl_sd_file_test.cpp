@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 
 #include <fstream>
-#include <unistd.h>
 
 using namespace rdv::test;
 using tunnel::provision::Provisioning;
@@ -51,12 +50,6 @@ struct Administration {
   PolicyBus bus{folder.path()};
   BareServer server{folder.path()};
 };
-
-boost::test_tools::assertion_result as_root(boost::unit_test::test_unit_id) {
-  boost::test_tools::assertion_result root{::geteuid() == 0};
-  root.message() << "the policy lets only root in: run it as root";
-  return root;
-}
 
 }  // namespace
 

@@ -6,8 +6,6 @@
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
-#include <unistd.h>
-
 using namespace rdv;
 using namespace rdv::test;
 using nlohmann::json;
@@ -62,13 +60,7 @@ std::size_t count(const Actions& actions) {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(
-    administration, Administration,
-    *boost::unit_test::precondition([](auto) -> boost::test_tools::assertion_result {
-      boost::test_tools::assertion_result root{::geteuid() == 0};
-      root.message() << "the policy lets only root in: run it as root";
-      return root;
-    }))
+BOOST_FIXTURE_TEST_SUITE(administration, Administration, *boost::unit_test::precondition(as_root))
 
 BOOST_AUTO_TEST_CASE(device_add_prints_the_code_on_a_line_of_its_own) {
   const auto ran = run("device add rpi1100 --role onsite --site 'Royal Champagne, boiler room'");
