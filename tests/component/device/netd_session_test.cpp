@@ -150,6 +150,7 @@ BOOST_AUTO_TEST_CASE(unplugging_the_laptop_undoes_the_session_at_once) {
   const auto opened = master.client->OpenSession(7, master_setup());
   master.host.must("ip link del usb0");
   BOOST_TEST(master.client->wait_removed().reason == "unplugged");
+  BOOST_TEST(std::get<0>(master.client->GetInterface()) == "");  // answered when all is undone
   BOOST_TEST(!master.has_link("rdv0"));
   BOOST_TEST(master.host.run("ip route show table 1").text == "");
   BOOST_TEST(master.host.run("nft list ruleset").text.find("rdv_session") == std::string::npos);
